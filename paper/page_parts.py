@@ -6,8 +6,7 @@ from paper import findings, ledger
 from paper.reproduction_figures import DrawnFigure
 from paper.stored_results import FinishedRun
 from qmia_tf.errors import InputError
-from qmia_tf.report.table_formats import as_markdown, escaped
-from qmia_tf.report.tables import Table
+from qmia_tf.report.table_formats import escaped
 
 # <!-- made: NAME --> ... <!-- end -->
 PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -31,43 +30,28 @@ def fill(text: str, parts: dict[str, str]) -> str:
 
 
 def parts(
-    finished: list[FinishedRun],
-    tables: list[Table],
-    drawn: list[DrawnFigure],
-    *,
-    folder: str,
+    finished: list[FinishedRun], drawn: list[DrawnFigure], *, folder: str
 ) -> dict[str, str]:
     """Makes every part, in Markdown, by name.
 
-    They are table-NAME of each table, figures (all), figures-headline,
-    -threshold, -epochs and -seeds, answers, regimes, differences, arithmetic,
-    runs and left. `folder` is where the figures lie, as seen from the page.
+    `folder` is where the figures lie, as seen from the page.
     """
-    text_by_part = {f"table-{t.name}": _table(t) for t in tables}
-    for kind in ("", "headline", "threshold", "epochs", "seeds"):
-        name = f"figures-{kind}" if kind else "figures"
-        text_by_part[name] = "\n\n".join(
-            _image(x, folder) for x in drawn if x.name.startswith(kind)
-        )
-    text_by_part["answers"] = "\n\n".join(
-        f"**{question}**\n\n{_list(lines)}"
-        for question, lines in findings.answers(finished)
-    )
-    text_by_part["regimes"] = _list(findings.regime_lines(finished))
-    text_by_part["differences"] = _list(findings.differences(finished))
-    text_by_part["arithmetic"] = _list(findings.arithmetic_lines())
-    text_by_part["runs"] = _runs_text(finished)
     open_runs = ledger.open_runs(finished)
-    text_by_part["left"] = (
-        _list(open_runs) if open_runs else "Nothing: all was run."
-    )
-    return text_by_part
-
-
-def _table(table):
-    if not table.rows:
-        return f"{escaped(table.title)}: not run yet."
-    return as_markdown(table, level=4)
+    return {
+        "figures": "\n\n".join(_image(x, folder) for x in drawn),
+        "figures-headline": "\n\n".join(
+            _image(x, folder) for x in drawn if x.name == "headline"
+        ),
+        "answers": "\n\n".join(
+            f"**{question}**\n\n{_list(lines)}"
+            for question, lines in findings.answers(finished)
+        ),
+        "regimes": _list(findings.regime_lines(finished)),
+        "differences": _list(findings.differences(finished)),
+        "arithmetic": _list(findings.arithmetic_lines()),
+        "runs": _runs_text(finished),
+        "left": _list(open_runs) if open_runs else "Nothing: all was run.",
+    }
 
 
 def _image(drawing, folder):

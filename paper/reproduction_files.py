@@ -85,13 +85,13 @@ def _write(results, pages, report):
     for picture in drawn:
         place = results / FIGURES / f"{picture.name}.csv"
         texts[place] = as_csv(picture.data)
-    parts = page_parts.parts(finished, made_tables, drawn, folder=FIGURES)
+    parts = page_parts.parts(finished, drawn, folder=FIGURES)
     made_pages = result_pages.pages(parts, made_tables, drawn)
     texts |= {results / name: text for name, text in made_pages.items()}
     for page in (path for path in map(pathlib.Path, pages) if path.exists()):
         folder = os.path.relpath(results / FIGURES, page.parent)
         filled = page_parts.parts(
-            finished, made_tables, drawn, folder=pathlib.Path(folder).as_posix()
+            finished, drawn, folder=pathlib.Path(folder).as_posix()
         )
         texts[page] = page_parts.fill(page.read_text(), filled)
     images = []

@@ -71,10 +71,7 @@ def done(job: plans.Job, out: pathlib.Path) -> tuple[str, ...]:
     place = out / job.folder
     is_there = {
         TRAIN: RunDir(place).model.exists(),
-        EXPORT: all(
-            (place / "artifacts" / f"{scheme}.tflite").exists()
-            for scheme in job.schemes
-        ),
+        EXPORT: is_exported(job, RunDir(place)),
         PARITY: RunDir(place).parity.exists(),
         ATTACK: is_audited(job, place),
         SWEEP: is_swept(
@@ -155,6 +152,19 @@ def plan_lines(rows: list[PlannedRun]) -> list[str]:
         f"{len(rows)} runs, about {known / 60:.1f} h to do{unknown_text}"
     )
     return texts
+
+
+def is_exported(job: plans.Job, run_dir: RunDir) -> bool:
+    """Whether every file is there, and in the manifest, which comes last."""
+    return all(
+        (run_dir.artifacts / f"{scheme}.tflite").exists()
+        for scheme in job.schemes
+    ) and set(job.schemes) <= set(_manifest(run_dir))
+
+
+def _manifest(run_dir):
+    path = run_dir.manifest
+    return files.read_json(path) if path.exists() else {}
 
 
 def is_audited(job: plans.Job, place: pathlib.Path) -> bool:

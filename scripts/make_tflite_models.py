@@ -5,13 +5,14 @@
     python scripts/make_tflite_models.py --check
 
 Trains ResNet-18s on half of the digits that scikit-learn bundles (width 8:
-full precision, w4a4, w2a2) and of CIFAR-10 (width 16: w4a4), exports them,
+full precision, w4a4, w2a2) and of CIFAR-10 (width 16: w4a4). Exports them,
 audits that of CIFAR-10, and writes the .tflite files, their twins, the audit
 and manifest.json into --out. The digits take about three minutes, CIFAR-10
-half an hour on two cores; killed and started again it goes on. With --check it
-runs the files that are there and compares hashes, accuracy, parity and audit
-with the manifest: exit status 1 if something differs. Where CIFAR-10 is not
-prepared its files are not run, and that is said.
+half an hour on two cores. If it is stopped, the same command goes on.
+
+With --check it runs the files that are there and compares hashes, accuracy,
+parity and audit with the manifest: exit status 1 if something differs. Where
+CIFAR-10 is not prepared its files are not run, and a line says so.
 """
 
 import sys
@@ -29,7 +30,7 @@ def define_flags():
     flags.DEFINE_string("out", "tflite_models", "folder of the files")
     flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
     flags.DEFINE_list(
-        "sets", ["digits", "cifar10"], "which to make, or to run with --check"
+        "sets", [], "which to make, or to run with --check; default: all"
     )
     flags.DEFINE_boolean("check", False, "only check what is there")
     options.define_data_place()
@@ -42,8 +43,9 @@ def main(argv):
     model_build = checkout.load(__file__, "tools.model_build")
     manifest_check = checkout.load(__file__, "tools.manifest_check")
     set_options = {
-        name: flag_values.value(name)
-        for name in ("sets", "data_dir", "download")
+        "sets": FLAGS.sets or None,
+        "data_dir": flag_values.value("data_dir"),
+        "download": flag_values.value("download"),
     }
     if not FLAGS.check:
         model_build.make(FLAGS.out, FLAGS.work, **set_options)

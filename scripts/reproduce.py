@@ -5,17 +5,20 @@
     python scripts/reproduce.py --dataset=digits --seeds=0 --quick
     python scripts/reproduce.py --only_report
 
-Prints the plan: one line a run, what of it is done, what is to do and about
+Prints the plan: one line a run, what of it is done, what is to do, and about
 how long that takes. Then goes through the runs, OUT/DATASET/REGIME/MODEL-seedK,
-one stage after another: train, export, parity, attack, and a sweep over kept
-epochs for the leak at equal accuracy. Killed and started again it goes on.
-The small files of each run go to --results, and tables/, figures/,
-commands.md and the generated parts of --pages are made from them. The paper's
-recipe where it speaks; a regime says what it leaves open (augmented or plain,
-then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN; and
-choices: augmented with Adam, with twice the epochs, and with the other stem).
-On two cores 10 to 25 minutes a model for training, as long again for what
-follows; --quick takes a minute or two.
+one stage after another: train, export, parity, attack, and a sweep over stored
+epochs for the leak at equal accuracy. If it is stopped, the same command goes
+on.
+
+The small files of each run go to --results. Tables, figures, pages and the
+generated parts of --pages are made from them. The recipe is the paper's; a
+regime says what the paper leaves open: augmented or plain, then perhaps
+-imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN. `choices` is
+augmented with Adam, with twice the epochs, and with the other stem.
+
+Training takes 10 to 25 minutes a model on two cores, and what follows as long
+again. --quick takes a minute or two.
 """
 
 import sys
@@ -93,8 +96,6 @@ def main(argv):
     if not FLAGS.only_report:
         quiet.start_tensorflow()
     workflow = checkout.load(__file__, "paper.workflow")
-    pages = ["docs/findings.md", "docs/reproduction.md"]
-    usual = [] if FLAGS.quick else pages
     paths = workflow.reproduce(
         FLAGS.dataset,
         seeds=seeds,
@@ -109,7 +110,7 @@ def main(argv):
         sweep=FLAGS.sweep,
         out=FLAGS.out,
         results=FLAGS.results,
-        pages=usual if FLAGS.pages is None else FLAGS.pages,
+        pages=FLAGS.pages,
         report=FLAGS.report,
         data_dir=flag_values.value("data_dir"),
         download=flag_values.value("download"),

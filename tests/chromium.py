@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = "chromium and chromedriver are not installed: apt install chromium"
-SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 # Text boxes that lie upon each other or leave the window, of what is shown.
 # What scrolls in a container of its own is cut by intention.
@@ -53,6 +54,14 @@ boxes.forEach((a, i) => {
 });
 return {...found, boxes: boxes.length,
         width: document.documentElement.scrollWidth};
+"""
+
+
+# Tables that are wider than what they scroll in, of what is shown.
+WIDE = """
+return [...document.querySelectorAll(".scroll, .screen")]
+  .filter(e => e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.textContent.trim().slice(0, 60));
 """
 
 
@@ -106,16 +115,29 @@ def show(driver, *, size="desktop", dark=False, media="screen"):
     )
 
 
-def screenshot(driver, path=None):
+def pages(driver):
+    """How many pages the open page takes on paper."""
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"media": "", "features": []}
+    )
+    printed = driver.execute_cdp_cmd(
+        "Page.printToPDF", {"preferCSSPageSize": True}
+    )
+    data = base64.b64decode(printed["data"])
+    return len(re.findall(rb"/Type\s*/Page\b", data))
+
+
+def screenshot(driver, path=None, *, whole=True):
     """Takes the whole page, not only what fits the window.
 
     Args:
         driver: a page is open.
         path: where the PNG goes, if anywhere.
+        whole: False takes what fits the window.
     Returns: uint8 [H, W, 3].
     """
     taken = driver.execute_cdp_cmd(
-        "Page.captureScreenshot", {"captureBeyondViewport": True}
+        "Page.captureScreenshot", {"captureBeyondViewport": whole}
     )
     data = base64.b64decode(taken["data"])
     if path is not None:

@@ -26,7 +26,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 EMULATOR = "qemu-aarch64-static"
 # Of Debian: what they depend on comes with them.
 PROGRAMS = ("python3", "libstdc++6", "libgomp1")
-WHEELS = ("ai-edge-litert", "numpy", "absl-py", "tqdm")
+WHEELS = ("ai-edge-litert", "numpy", "absl-py", "tqdm", "filelock")
 PLATFORMS = ("2_28", "2_27", "2_17")
 # LiteRT reads these files to find out what the processor can do. Those of
 # the machine below would make every optimized kernel fail.

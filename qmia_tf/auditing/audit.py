@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from qmia_tf import run_config as run_configs
+from qmia_tf import terminal
 from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
@@ -48,6 +49,7 @@ class AuditConfig:
     """How targets are audited, of a run or of somebody's own.
 
     Attributes:
+        name: what reports call the audit; None takes its directory's name.
         seed: of the calibration halves, the bootstraps, the attacks and
             tensorflow-privacy.
         strata: "class": the test for a leak permutes memberships within the
@@ -64,6 +66,7 @@ class AuditConfig:
     Raises: InputError if a field is of another type or out of range.
     """
 
+    name: str | None = None
     seed: int = 0
     strata: str = leak_test.CLASS
     tfprivacy: Settings | None = None
@@ -75,6 +78,7 @@ class AuditConfig:
 
     def __post_init__(self):
         for name, kind in (
+            ("name", str | None),
             ("seed", Integral),
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
@@ -167,7 +171,8 @@ def audit_outputs(
     """Audits the outputs of targets; writes audit.json and tfprivacy/.
 
     Args:
-        run_dir: where they are written; its name is the audit's.
+        run_dir: where they are written; its name is the audit's if the
+            configuration has none.
         loaded: outputs in the audit's order, of which the others should
             match the first; None takes all of run_dir/outputs.
         run_config: the content of config.json; None reads it.
@@ -213,13 +218,14 @@ def audit_outputs(
             )
         )
         if name not in repeated:
-            joint_attacks += [
-                run_joint_attack(
-                    with_second_outputs(inputs, other), other.target
-                )
-                for other in joint_with
-                if other.target != name
-            ]
+            others = [other for other in joint_with if other.target != name]
+            with terminal.working(f"{name}: joint attack"):
+                joint_attacks += [
+                    run_joint_attack(
+                        with_second_outputs(inputs, other), other.target
+                    )
+                    for other in others
+                ]
     targets = [
         _with_verdict(
             audited.audit,
@@ -237,10 +243,14 @@ def audit_outputs(
     worse = member_accuracy.sentence(targets)
     if worse:
         say(f"warning: {worse}")
+    with terminal.working("comparing the targets"):
+        comparison = leak_comparison.compare(
+            [audited.scores for audited in audited_targets], seed=config.seed
+        )
     data = run_config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
-        name=run_dir.name,
+        name=config.name or run_dir.name,
         config=run_config,
         fingerprint=data.get("fingerprint"),
         split={**run_config.get("split", {}), "pool": data.get("pool")},
@@ -271,9 +281,7 @@ def audit_outputs(
         blind_baseline=records.blind_baseline,
         calibration=records.calibration,
         repeated_records=distinct.repeated,
-        comparison=leak_comparison.compare(
-            [audited.scores for audited in audited_targets], seed=config.seed
-        ),
+        comparison=comparison,
         gates=[],
     )
     result.save(run_dir.audit)

@@ -5,7 +5,6 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 
 import dataclasses
 import importlib.metadata
-import pathlib
 import platform
 from typing import Literal
 
@@ -19,6 +18,7 @@ from qmia_tf.data.repeated_records import RepeatedRecords
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut
 from qmia_tf.outputs.fidelity import Agreement
+from qmia_tf.run_dir import require_audit
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 7
@@ -126,7 +126,7 @@ class AuditResult:
     Attributes:
         schema_version: 7. Files of other versions are refused;
             tools/convert_audits.py converts those of 4 to 6.
-        name: of the run: its directory's.
+        name: that was given; else of the run: its directory's.
         config: the run's config.json; its `tensorflow` says whether the model
             was trained with oneDNN, and in how many threads.
         fingerprint: sha256 of the data set.
@@ -155,9 +155,9 @@ class AuditResult:
             file was calibrated with; None if those were not given.
         repeated_records: records that are there several times on one side;
             None in converted audits of versions 4 and 5.
-        comparison: which artefact leaks more, by one attack on all; None of a
-            single artefact, or if they have no attack in common, and in
-            converted audits of versions 4 and 5.
+        comparison: which artefact leaks more, by one attack on all. None of a
+            single artefact, if they have no attack in common, and in converted
+            audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 
@@ -208,12 +208,7 @@ def load(path) -> AuditResult:
         path: the file, or the directory that it lies in.
     Raises: InputError if it is missing, damaged or of another version.
     """
-    path = pathlib.Path(path)
-    path = path / AUDIT if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; qmia audit and qmia attack write {AUDIT}"
-        )
+    path = require_audit(path)
     if path.suffix in OUTPUT_FILES:
         raise InputError(
             f"{path} holds outputs, not an audit: qmia_tf.audit or "

@@ -96,8 +96,8 @@ class Detectable:
         balanced_accuracy: as the best balanced accuracy of such scores.
         power: with which probability.
         attack: the attack that would have found it, the strongest of those
-            that choose a threshold, if there are any; the alternative is
-            that its scores of all members are shifted by a constant.
+            that choose a threshold, if there are any. The alternative is that
+            its scores of all members are shifted by a constant.
     """
 
     auc: float

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from qmia_tf.errors import option
+
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
 INPUT_RANGES = (UNIT, BYTES, SIGNED)
 LIMITS = {UNIT: (0, 1), BYTES: (0, 255), SIGNED: (-1, 1)}
@@ -28,6 +30,11 @@ def scale_to_range(images: np.ndarray, input_range: str) -> np.ndarray:
         return scale_to_unit(images)
     values = images.astype(np.float32)
     return values if input_range == BYTES else values / np.float32(127.5) - 1
+
+
+def range_option(*input_ranges: str) -> str:
+    """Names the option that gives one of some ranges, for messages."""
+    return option("input_range", *(LIMITS[name] for name in input_ranges))
 
 
 def range_limits(input_range: str | tuple) -> tuple[float, float]:

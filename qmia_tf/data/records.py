@@ -29,6 +29,7 @@ class Records:
         fingerprint: names the content; of a run, that of its data set.
         classes: the number of classes, None if only the model knows.
         class_names: of the model's outputs in order, None if not known.
+        is_order_assumed: whether that order is only the alphabet's.
     Raises: ValueError if the arrays do not fit each other.
     """
 
@@ -40,6 +41,7 @@ class Records:
     fingerprint: str
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
+    is_order_assumed: bool = False
 
     def __post_init__(self):
         sizes = {
@@ -62,6 +64,7 @@ class Records:
         *,
         classes: int | None = None,
         class_names: tuple[str, ...] | None = None,
+        is_order_assumed: bool = False,
     ) -> "Records":
         """Makes records whose ids are their positions."""
         return cls(
@@ -73,6 +76,7 @@ class Records:
             fingerprint=_fingerprint(values, labels, members),
             classes=classes,
             class_names=class_names,
+            is_order_assumed=is_order_assumed,
         )
 
     @property

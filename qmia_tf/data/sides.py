@@ -9,11 +9,14 @@ from numpy.typing import ArrayLike
 
 from qmia_tf.data import labels as own_labels
 from qmia_tf.data.records import Records
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.terminal import counted
 
 FEW = 50
 SORTED = "sorted"
+# Where the channels of an image are, in Keras' words.
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+MOST_CHANNELS = 4
 TFDS = re.compile(r"tfds:(?P<name>[^\[\]]+):(?P<split>[^:\[\]]+(\[.*\])?)")
 
 
@@ -71,6 +74,18 @@ class Side:
         taken = f"{len(values)} x {shape} {values.dtype} ({taken})"
         return cls(source, values, labels, class_names, ordered, taken)
 
+    def in_format(self, data_format: str | None) -> "Side":
+        """The same with the channels first, or last; see in_data_format."""
+        values = in_data_format(self.values, data_format)
+        if values is None:
+            shape = list(self.values.shape[1:])
+            raise InputError(
+                f"{option('data_format', data_format)} is about images of 1 to "
+                f"{MOST_CHANNELS} channels, first or last, and the records of "
+                f"{self.source} are {shape}: leave it out"
+            )
+        return dataclasses.replace(self, values=values)
+
     @property
     def name(self) -> str:
         """The source in a word: a TFDS name, or a file's without ending."""
@@ -101,19 +116,47 @@ def checked_values(source: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
+def in_data_format(
+    values: np.ndarray, data_format: str | None
+) -> np.ndarray | None:
+    """Moves the channels of images where a model takes them.
+
+    Args:
+        values: [N, ...].
+        data_format: "channels_first", "channels_last", or None: as they are.
+    Returns: [N, ...]; None of records that have no axis of channels, or that
+        may have it on either side.
+    """
+    if data_format is None:
+        return values
+    if values.ndim != 4:
+        return None
+    first, last = (values.shape[axis] <= MOST_CHANNELS for axis in (1, 3))
+    if first == last:
+        return None
+    if first == (data_format == CHANNELS_FIRST):
+        return values
+    return np.ascontiguousarray(
+        np.moveaxis(values, *((1, 3) if first else (3, 1)))
+    )
+
+
 def join(
     members: Side,
     nonmembers: Side,
     *,
     class_names: str | list[str] | None = None,
+    first_label: int = 0,
 ) -> Records:
     """Puts both sides together, members first.
 
     Args:
         class_names: the order of the model's outputs: a list of names, or
-            "sorted" for alphabetical; None if the sources fix it.
-    Raises: InputError if the sides do not fit each other, or the order of
-        the classes is not known.
+            "sorted" for alphabetical; None if the sources fix it, else the
+            alphabetical order is assumed and the records say so.
+        first_label: what stands for the model's first output, where labels
+            are numbers.
+    Raises: InputError if the sides do not fit each other.
     """
     sides = members, nonmembers
     shapes = [side.values.shape[1:] for side in sides]
@@ -128,8 +171,9 @@ def join(
             f"({nonmembers.source}) are {theirs}: give records of one kind"
         )
     order = _order(sides, class_names)
-    labels = [_numbered(side, order) for side in sides]
+    labels = [_numbered(side, order, first_label) for side in sides]
     sizes = [len(side.labels) for side in sides]
+    is_ordered = class_names is not None or all(x.ordered for x in sides)
     return Records.numbered(
         "+".join(dict.fromkeys(side.name for side in sides)),
         np.concatenate([side.values for side in sides]),
@@ -137,6 +181,7 @@ def join(
         np.arange(sum(sizes)) < sizes[0],
         classes=None if order is None else len(order),
         class_names=order,
+        is_order_assumed=not is_ordered,
     )
 
 
@@ -157,25 +202,19 @@ def _order(sides, class_names):
     names = sorted(set().union(*(side.class_names for side in named)))
     if class_names == SORTED and not named:
         raise InputError(
-            f"--class_names={SORTED} is for class folders: the labels of "
-            f"{sides[0].source} are numbers"
+            f"{option('class_names', SORTED)} is for class folders: the "
+            f"labels of {sides[0].source} are numbers"
         )
-    if class_names == SORTED:
+    is_ordered = all(side.ordered for side in sides)
+    if class_names == SORTED or (class_names is None and not is_ordered):
         return tuple(names)
     if class_names is not None:
         return _given(tuple(class_names), names)
-    if not all(side.ordered for side in sides):
-        class_text = ",".join(names[:4]) + (",..." if len(names) > 4 else "")
-        raise InputError(
-            f"which output of the model is which class of {class_text} is not "
-            f"known: give --class_names in the order of the outputs, or "
-            f"--class_names={SORTED} for alphabetical order"
-        )
     orders = {side.class_names for side in named}
     if len(orders) > 1:
         raise InputError(
             f"{sides[0].source} and {sides[1].source} have other classes: "
-            "give --class_names in the order of the model's outputs"
+            f"give {option('class_names')} in the order of the model's outputs"
         )
     return orders.pop() if orders else None
 
@@ -184,24 +223,33 @@ def _given(order, names):
     strange = sorted(set(names) - set(order))
     if strange:
         raise InputError(
-            f"--class_names has no {strange[0]!r}, which is a class of the "
-            f"records ({len(strange)} such classes)"
+            f"{option('class_names')} has no {strange[0]!r}, which is a class "
+            f"of the records ({len(strange)} such classes)"
         )
     if len(set(order)) < len(order):
-        raise InputError("--class_names has a name twice")
+        raise InputError(f"{option('class_names')} has a name twice")
     return order
 
 
-def _numbered(side, order):
+def _numbered(side, order, first_label):
     """The labels of a side as indices into the order."""
-    if order is None:
-        return side.labels
     if side.class_names is None:
-        if side.labels.max() >= len(order):
+        labels = side.labels - first_label
+        if labels.min() < 0:
+            raise InputError(
+                f"{side.source}: label {side.labels.min()} is below "
+                f"{option('first_label', first_label)}"
+            )
+        if order is not None and labels.max() >= len(order):
             raise InputError(
                 f"{side.source}: label {side.labels.max()}, but there are "
                 f"{len(order)} class names"
             )
-        return side.labels
+        return labels
+    if first_label:
+        raise InputError(
+            f"{option('first_label', first_label)} is about labels that are "
+            f"numbers, and those of {side.source} have names: leave it out"
+        )
     place = np.array([order.index(name) for name in side.class_names])
     return place[side.labels]

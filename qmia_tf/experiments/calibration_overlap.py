@@ -11,17 +11,20 @@ import numpy as np
 from qmia_tf.auditing.audit_result import CalibrationRecords
 from qmia_tf.data import duplicates, loaders
 from qmia_tf.data.sides import Side
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.targets import listing
 
-OUTPUTS_ONLY = (
-    "--calibration names records, and only outputs are given: give the records "
-    "of both sides"
-)
-RENUMBERED = (
-    "--leave_out_calibration changes which records are audited, and what {} "
-    "holds is about all of them: leave those nonmembers out of every file"
-)
+
+def require_none(source):
+    """Refuses calibration records where there are no records.
+
+    Raises: InputError if there are some.
+    """
+    if source is not None:
+        raise InputError(
+            f"{option('calibration')} names records, and only outputs are "
+            "given: give the records of both sides"
+        )
 
 
 def require_alone(source, targets, references):
@@ -31,13 +34,17 @@ def require_alone(source, targets, references):
     """
     if source is None:
         raise InputError(
-            "--leave_out_calibration needs --calibration: the records to leave "
-            "out"
+            f"{option('leave_out_calibration')} needs {option('calibration')}: "
+            "the records to leave out"
         )
     fixed = [str(x) for x in targets.values() if listing.is_saved_outputs(x)]
     fixed += [str(path) for path in references]
     if fixed:
-        raise InputError(RENUMBERED.format(fixed[0]))
+        raise InputError(
+            f"{option('leave_out_calibration')} changes which records are "
+            f"audited, and what {fixed[0]} holds is about all of them: leave "
+            "those nonmembers out of every file"
+        )
 
 
 def compare(

@@ -17,8 +17,8 @@ from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.deploy.tflite.isolation import Limits
-from qmia_tf.errors import InputError
-from qmia_tf.experiments import audit_pipeline
+from qmia_tf.errors import InputError, option
+from qmia_tf.experiments import audit_pipeline, audit_sources
 from qmia_tf.experiments import calibration_overlap as own_calibration
 from qmia_tf.experiments.audit_pipeline import (
     NOT_IMAGES,
@@ -29,6 +29,7 @@ from qmia_tf.outputs import saved_outputs
 from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing, sanity_checks
+from qmia_tf.targets.unopened_model import MEASURED
 
 LABEL_ONLY = label_only_queries.Settings()
 SCHEMA_VERSION = 1
@@ -50,6 +51,8 @@ def audit(
     outputs="auto",
     signature=None,
     class_names=None,
+    first_label: int = 0,
+    data_format: str = "auto",
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
     seed: int = 0,
     strata: str = leak_test.CLASS,
@@ -65,6 +68,7 @@ def audit(
     allow_chance: bool = False,
     attack_options=None,
     pictures: str = "auto",
+    name: str | None = None,
     progress=terminal.say,
 ) -> Audit:
     """Says what targets give away about the records that trained them.
@@ -80,10 +84,15 @@ def audit(
         nonmembers: others from the same source, likewise.
         out: directory for outputs and audit.json; None keeps nothing.
         input_range: the range that the model was trained with, such as
-            (0, 1), where it does not say it; or a list with one a target.
+            (0, 1); or a list with one a target. "auto": as the model says,
+            else the one that is clearly right on a hundred members.
         outputs: "probabilities" or "logits", likewise.
         signature: which one classifies, of a file with several, likewise.
-        class_names: of the outputs in order, or "sorted".
+        class_names: of the outputs in order, or "sorted"; by default in
+            alphabetical order if that is clearly right.
+        first_label: what stands for the first output, such as 1.
+        data_format: "channels_first" or "channels_last", to which records
+            are transposed; "auto" leaves them as they are.
         references: .npz files of outputs of reference models.
         calibration: records that a quantized file was calibrated with;
             leave_out_calibration takes them out of the nonmembers.
@@ -103,7 +112,10 @@ def audit(
     if out == "":
         raise InputError("out is empty: name a directory, or give None")
     file_limits = Limits(file_timeout, file_memory)
+    if out is None and not name:
+        name = ", ".join(targets) or "saved outputs"
     config = AuditConfig(
+        name=name,
         seed=seed,
         strata=strata,
         tfprivacy=tfprivacy,
@@ -114,6 +126,7 @@ def audit(
     used = None
     if leave_out_calibration:
         own_calibration.require_alone(calibration, targets, references)
+    reading = audit_sources.Reading(class_names, first_label, data_format)
     about_models = {
         "input_range": input_range,
         "outputs": outputs,
@@ -121,18 +134,17 @@ def audit(
     }
     with _folder(out) as folder:
         data, checks = None, None
-        if _are_outputs(targets, members, nonmembers):
-            _require_auto(about_models)
-            if calibration is not None:
-                raise InputError(own_calibration.OUTPUTS_ONLY)
+        if audit_sources.are_outputs(targets, members, nonmembers):
+            audit_sources.require_unsaid(**reading.said(), **about_models)
+            own_calibration.require_none(calibration)
             picture_of = pictures_of(members, pictures, None)
             queried, names = _saved(targets, members, nonmembers, allow_chance)
         else:
             data, used = _records(
                 members,
                 nonmembers,
-                class_names,
                 say,
+                reading=reading,
                 calibration=calibration,
                 leave_out=leave_out_calibration,
                 data_dir=data_dir,
@@ -140,7 +152,8 @@ def audit(
             )
             picture_of = pictures_of(members, pictures, data)
             checks = RecordChecks(data)
-            duplicates.require_others(checks.equal, data)
+            with terminal.working("looking for equal records"):
+                duplicates.require_others(checks.equal, data)
             if checks.equal.warning:
                 say(f"warning: {checks.equal.warning}")
             queried = _models(
@@ -173,56 +186,6 @@ def audit(
         )
 
 
-def _are_outputs(targets, members, nonmembers):
-    """Whether no records are needed: everything is saved outputs."""
-    if members is None and nonmembers is None:
-        if not targets:
-            raise InputError(
-                "nothing to audit: give a model, its members and nonmembers"
-            )
-        if not all(map(listing.is_saved_outputs, targets.values())):
-            raise InputError(
-                f"the records are missing: give --members and --nonmembers, "
-                f"{loaders.FORMATS}"
-            )
-        return True
-    if members is None or nonmembers is None:
-        name = "members" if members is None else "nonmembers"
-        raise InputError(f"--{name} is missing: an audit needs both sides")
-    kinds = [saved_outputs.is_outputs(side) for side in (members, nonmembers)]
-    if kinds[0] != kinds[1]:
-        one, other = (
-            (members, nonmembers) if kinds[0] else (nonmembers, members)
-        )
-        shown = other if files.is_path(other) else "the other side"
-        raise InputError(
-            f"{one} holds outputs, {shown} records: give both sides alike"
-        )
-    if kinds[0] and targets:
-        raise InputError(
-            f"{members} holds outputs, about which no model can be queried: "
-            "leave out --model, or give records"
-        )
-    if not kinds[0] and not targets:
-        for side in (members, nonmembers):
-            saved_outputs.require_known_arrays(side)
-        raise InputError(
-            "members and nonmembers are records: give the --model to query "
-            "about them"
-        )
-    return kinds[0]
-
-
-def _require_auto(about_models):
-    """Refuses options about a model where there is none."""
-    for name, option in about_models.items():
-        if not listing.is_auto(option):
-            raise InputError(
-                f"--{name} is about a model, and only saved outputs are "
-                "given, which say it by the names of arrays and columns"
-            )
-
-
 def _saved(targets, members, nonmembers, allow_chance):
     """Saved outputs, one file a side or a target, and their files' names."""
     if targets:
@@ -243,13 +206,9 @@ def _saved(targets, members, nonmembers, allow_chance):
 
 
 def _records(
-    members, nonmembers, class_names, say, *, calibration, leave_out, **options
+    members, nonmembers, say, *, reading, calibration, leave_out, **options
 ):
-    both = []
-    for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = loaders.load_side(source, **options)
-        say(f"{name}: {side.source}: {side.taken}")
-        both.append(side)
+    both = audit_sources.load_sides(members, nonmembers, say, **options)
     used = None
     if calibration is not None:
         used, both[1] = own_calibration.compare(
@@ -258,7 +217,7 @@ def _records(
         say(own_calibration.sentence(used))
         if used.warning:
             say(f"warning: {used.warning}")
-    return sides.join(*both, class_names=class_names), used
+    return reading.join(*both), used
 
 
 def _models(targets, data, about_models, say, **of_litert):
@@ -328,10 +287,17 @@ def _config(answered, names, data, said):
                 "name": outputs.target,
                 "file": names.get(outputs.target),
                 **{key: outputs.info.get(key) for key in MODEL_FACTS},
+                **_measured(outputs),
             }
             for outputs in answered
         ],
     }
+
+
+def _measured(outputs):
+    """What the members had to say, where they had to."""
+    measured = outputs.info.get(MEASURED)
+    return {MEASURED: measured} if measured else {}
 
 
 def _file(source):
@@ -362,12 +328,12 @@ def _require_own(run_dir):
     if run_dir.model.exists() or "recipe" in config:
         raise InputError(
             f"{run_dir} is a run directory, whose audit would be overwritten: "
-            "choose another --out"
+            f"choose another {option('out')}"
         )
     if run_dir.config.exists():
         raise InputError(
             f"{run_dir.config} is neither an audit's nor a run's, or it is "
-            "damaged: choose another --out, or delete the file"
+            f"damaged: choose another {option('out')}, or delete the file"
         )
 
 
@@ -389,5 +355,7 @@ def pictures_of(members, choice, data):
         return data.values.__getitem__
     if choice == risky_members.ON:
         missing = "only outputs are given" if data is None else NOT_IMAGES
-        raise InputError(f"--pictures=on has nothing to show: {missing}")
+        raise InputError(
+            f"{option('pictures', 'on')} has nothing to show: {missing}"
+        )
     return None

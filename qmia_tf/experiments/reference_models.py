@@ -16,7 +16,7 @@ import numpy as np
 from qmia_tf import locks, quiet, terminal
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration, run, training_run
+from qmia_tf.experiments import configuration
 from qmia_tf.experiments.executors import Job, Resources, execute
 from qmia_tf.run_dir import COMPUTED, TRAINED, RunDir
 from qmia_tf.training import history
@@ -56,7 +56,7 @@ def train(
     run_dir,
     dataset: Dataset,
     *,
-    count: int,
+    count: int = 8,
     schemes=(),
     num_threads: int = 2,
     executor: str = "serial",
@@ -162,6 +162,8 @@ def train_one(dataset, *, folder, config, schemes, num_threads):
     if "tensorflow" not in sys.modules:
         # In a worker, which nobody started it in.
         quiet.start_tensorflow()
+    from qmia_tf.experiments import run, training_run
+
     with locks.writing(folder, wait=ORPHAN_SECONDS):
         training_run.train_run(folder, dataset, config)
         if schemes:

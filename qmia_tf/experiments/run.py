@@ -75,7 +75,7 @@ def export_run(
     run_dir,
     load_data: Callable[[], Dataset] | None = None,
     *,
-    schemes=("float32",),
+    schemes=("auto",),
     settings: exporting.Settings | None = None,
     progress=None,
 ) -> list[dict]:
@@ -176,6 +176,7 @@ def attack_run(
     tfprivacy: Settings | None = None,
     attack_options=None,
     pictures: str = risky_members.AUTO,
+    name: str | None = None,
 ) -> Audit:
     """Queries every target of the run and audits their outputs.
 
@@ -230,6 +231,7 @@ def attack_run(
             [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
             knowledge,
             AuditConfig(
+                name=name,
                 seed=audit_seed,
                 tfprivacy=tfprivacy,
                 label_only=label_only,

@@ -54,6 +54,8 @@ def train_run(
 def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every):
     split = open_split(run_dir, dataset, config)
     if run_dir.model.exists():
+        # It is left where a process was killed behind model.keras.
+        run_dir.last_checkpoint.unlink(missing_ok=True)
         _say_difference(run_dir)
         return False
     from qmia_tf.models import resnet

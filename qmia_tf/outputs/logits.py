@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.outputs import kinds
 from qmia_tf.outputs.kinds import ENOUGH, LOGITS, PROBABILITIES, SCORES
 
@@ -86,8 +86,8 @@ def check_kind(
             outputs=LOGITS if as_logits else PROBABILITIES,
             step=step,
             advice=(
-                "leave out --logits (logits=True)",
-                "query with --logits (logits=True)",
+                f"leave out {option('logits', True)}",
+                f"query with {option('logits', True)}",
             ),
         )
 
@@ -98,10 +98,7 @@ def require_kind(
     name: str,
     outputs: str,
     step: float,
-    advice: tuple[str, str] = (
-        f"all rows sum to 1: give --outputs={PROBABILITIES}",
-        f"give --outputs={LOGITS}",
-    ),
+    advice: tuple[str, str] | None = None,
 ) -> None:
     """Refuses logits that are taken for probabilities, and the reverse.
 
@@ -122,6 +119,10 @@ def require_kind(
     why = why_not(rows, taken_for=outputs, step=step)
     if why is None:
         return
+    advice = advice or (
+        f"all rows sum to 1: give {option('outputs', PROBABILITIES)}",
+        f"give {option('outputs', LOGITS)}",
+    )
     kind = kinds.of(rows, step=step)
     if kind == PROBABILITIES:
         raise InputError(

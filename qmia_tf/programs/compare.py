@@ -3,20 +3,22 @@ r"""At equal nonmember accuracy, does quantization leak less?
     qmia compare --full=runs/full --quantized=runs/w4a4,runs/w2a2 \
         --out=matched
 
-Needs runs of the same members trained with qmia train --keep_every=1
-(full precision; optional for the others). Queries every kept epoch about each
-member and nonmember (RUN/outputs/epochs/, once), and holds each quantized
-model against full precision where that was as accurate on the same
-nonmembers: at the nearest epoch, and between two. Several seeds are paired in
-order: --full=a0,a1 --quantized=w4_0,w4_1,w2_0,w2_1. Prints the table, writes
-matched.txt, .csv, .json, .png, .svg and matched_epochs.csv to --out. Takes
-some seconds a model on the digits, a minute on CIFAR-10.
+Needs runs of the same members, trained with qmia train --keep_every=1. Full
+precision must have stored epochs; for the others they are optional. Queries
+every stored epoch about each member and nonmember (RUN/outputs/epochs/, once).
+Then compares each quantized model with full precision where that was as
+accurate on the same nonmembers: at the nearest epoch, and between two.
+
+Several seeds are paired in order: --full=a0,a1 --quantized=w4_0,w4_1,w2_0,w2_1.
+Prints the table, and writes matched.txt, .csv, .json, .png, .svg and
+matched_epochs.csv to --out. Takes some seconds a model on the digits, a minute
+on CIFAR-10.
 """
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
-from qmia_tf.programs import flag_values, options
+from qmia_tf import extras, quiet, terminal
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -37,7 +39,11 @@ def main(argv):
     del argv
     names = ("full", "quantized", "out")
     full, quantized, out = map(flag_values.required, names)
-    quiet.start_tensorflow()
+    for run_dir in (*full, *quantized):
+        early_checks.run(run_dir)
+    # Without it the outputs of all epochs must be stored.
+    if extras.is_installed("tensorflow"):
+        quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run_comparison
     from qmia_tf.report import matching_tables
 

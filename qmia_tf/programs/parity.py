@@ -4,10 +4,12 @@
 
 Compares every code of each integer file with its integer twin, under each
 kernel set, and the trained model with the twin. Prints a table and writes
-parity.json into --run_dir. Exit status: 0 if the promise holds (no code
-differs under the default kernels), 1 if it is broken, 2 for bad input. Takes
-ten seconds for the digits, one to three minutes and 3 GB for CIFAR-10 at width
-64, most of that for the reference kernels.
+parity.json into --run_dir.
+
+Exit status: 0 if the promise holds (no code differs under the default
+kernels), 1 if it is broken, 2 for bad input. Takes ten seconds for the digits.
+CIFAR-10 at width 64 takes one to three minutes and 3 GB, most of that for the
+reference kernels.
 """
 
 import pathlib
@@ -17,7 +19,7 @@ from absl import flags
 
 from qmia_tf import quiet
 from qmia_tf.deploy.tflite.interpreter import KERNELS
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 from qmia_tf.run_dir import RunDir
 
 FLAGS = flags.FLAGS
@@ -46,11 +48,20 @@ def main(argv):
     del argv
     run_dir = pathlib.Path(flag_values.required("run_dir"))
     threads = flag_values.integers("threads", least=1)
+    from qmia_tf.experiments import integer_files
+
+    integer_files.check_options(
+        kernels=FLAGS.kernels,
+        threads=threads,
+        records=FLAGS.records,
+        seed=FLAGS.seed,
+    )
+    config = early_checks.run(run_dir)
+    integer_files.with_twins(run_dir, FLAGS.schemes)
     quiet.start_tensorflow()
     from qmia_tf import files, locks
-    from qmia_tf.experiments import configuration, parity_run
+    from qmia_tf.experiments import parity_run
 
-    config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )

@@ -3,20 +3,26 @@
     qmia report --run_dirs=runs/full,runs/w4a4 --out=report
     qmia report --run_dirs=runs/full --out=report --format=csv,json
 
-Reads audit.json of each run (qmia attack and qmia audit make
-it). Prints the verdict in words (of several runs a line an artefact); the
-paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
-and its change against the full-precision Keras model; how far outputs
-of artefacts agree; and warnings where numbers do not compare. Writes report.txt
-and, as --format says: report.html, one page with everything in it, to open,
-print or send; figures (png, svg); tables (csv, latex, parquet); the whole as
-report.md and report.json (md, json). Takes some seconds a data set, most of
-them for figures.
+Reads audit.json of each run, which qmia attack and qmia audit make. Prints
+
+- the verdict in words, of several runs a line an artefact;
+- the paper's tables 1 and 2;
+- one row an artefact: what it is, what it gives away, and its change against
+  the full-precision Keras model;
+- how far outputs of artefacts agree;
+- warnings where numbers do not compare.
+
+Writes report.txt, and what --format names. html is one page with everything in
+it, to open, print or send. summary is the page's answer for programs:
+summary.json, junit.xml for a pipeline, summary.md for a pull request. png and
+svg are figures; csv, latex and parquet are tables; md and json are the whole.
+Takes some seconds a data set, most of them for figures.
 """
 
 from absl import flags
 
 from qmia_tf.programs import checkout, flag_values
+from qmia_tf.run_dir import require_audit
 
 FLAGS = flags.FLAGS
 
@@ -27,9 +33,12 @@ def define_flags():
     flags.DEFINE_string("out", None, "where to write")
     flags.DEFINE_list(
         "format",
-        ["html", "png", "svg", "csv", "latex"],
-        "what to write beside report.txt: any of html, png, svg, csv, latex, "
-        "md, json, parquet (the tables of csv; needs pyarrow)",
+        ["html", "summary", "png", "svg", "csv", "latex"],
+        "what to write beside report.txt: any of html, summary, png, svg, csv, "
+        "latex, md, json, parquet (the tables of csv; needs pyarrow)",
+    )
+    flags.DEFINE_string(
+        "name", None, "what the report is called; default: the audit's name"
     )
     flags.DEFINE_float(
         "max_drop",
@@ -43,12 +52,15 @@ def main(argv):
     """Writes the report and prints its tables."""
     del argv
     run_dirs, out = map(flag_values.required, ("run_dirs", "out"))
+    for run_dir in run_dirs:
+        require_audit(run_dir)
     from qmia_tf.report import make_report
 
     paper = checkout.load_if_there("paper.paper_numbers")
     paths = make_report(
         run_dirs,
         out,
+        name=FLAGS.name,
         max_drop=FLAGS.max_drop,
         formats=FLAGS.format,
         published=paper and paper.PAPER,

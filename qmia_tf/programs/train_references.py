@@ -2,24 +2,25 @@
 
     qmia references --run_dir=runs/digits/w4a4 --count=8
 
-Each is trained like the run, quantization and all, on another half of the
-same records, and queried about every record: run directories
+Each is trained like the run, quantization and all, on another half of the same
+records, and queried about every record. They are run directories
 RUN/references/r00, r01, ..., in pairs that share each record between them.
-qmia attack --run_dir=RUN then finds them. --schemes=int8 also exports
-and queries files, so that a file is compared with files. Killed and started
-again it goes on; a larger --count adds to what is there. Each takes as long
-as the run itself.
+qmia attack --run_dir=RUN then finds them.
+
+--schemes=int8 also exports and queries files, so that a file is compared with
+files. If it is stopped, the same command goes on; a larger --count adds to
+what is there. Each takes as long as the run itself.
 
 --executor=process trains --jobs of them at a time, each in a process of its
-own; --executor=ray on a Ray cluster whose nodes all see RUN under the same
-path. Seeds and splits are the same whatever the executor. A model that fails
-leaves its log, RUN/references/rNN.log, and stops no other.
+own. --executor=ray does so on a Ray cluster whose nodes all see RUN under the
+same path. Seeds and splits are the same whatever the executor. A model that
+fails leaves its log, RUN/references/rNN.log, and stops no other.
 """
 
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +32,7 @@ def define_flags():
     flags.DEFINE_list(
         "schemes", [], "export schemes whose files are queried too"
     )
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
     flags.DEFINE_enum(
         "executor",
         "serial",
@@ -39,10 +40,16 @@ def define_flags():
         "one after another, in processes of this machine, or on Ray",
     )
     flags.DEFINE_integer(
-        "jobs", None, "models at a time; default: as many as there are cores"
+        "jobs",
+        None,
+        "models at a time; default: as many as there are cores",
+        lower_bound=1,
     )
     flags.DEFINE_integer(
-        "job_threads", 1, "threads that each of them computes with"
+        "job_threads",
+        1,
+        "threads that each of them computes with",
+        lower_bound=1,
     )
     flags.DEFINE_string(
         "ray_address",
@@ -59,17 +66,18 @@ def main(argv):
     """Trains as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    from qmia_tf.experiments import configuration
+    from qmia_tf.deploy import schemes
+    from qmia_tf.experiments import reference_models
     from qmia_tf.experiments.executors import Resources
 
-    config = configuration.read(run_dir)
+    config = early_checks.run(run_dir, is_trained=False)
+    if FLAGS.schemes:
+        schemes.check_names(FLAGS.schemes)
     resources = Resources(
         workers=FLAGS.jobs,
         threads=FLAGS.job_threads,
         ray_address=FLAGS.ray_address,
     )
-    from qmia_tf.experiments import reference_models
-
     missing = reference_models.plan_missing(
         run_dir, count=FLAGS.count, schemes=FLAGS.schemes
     )

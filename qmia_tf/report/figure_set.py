@@ -15,7 +15,7 @@ class Picture:
 
     Attributes:
         kind: its key in figures.FIGURES.
-        name: of its files: kind and data set.
+        name: of its files: kind and data set, if that has a name.
         dataset: what a person calls the data set.
         title: its heading.
         caption: what is drawn, and how.
@@ -48,7 +48,10 @@ def draw(runs: list[Run], *, formats: Sequence[str]) -> list[Picture]:
     suffixes = ["svg"] if page or "svg" in formats else []
     suffixes += ["png"] if "png" in formats else []
     pictures = []
-    for dataset, listed in groups(runs).items() if suffixes else ():
+    runs_by_dataset = groups(runs) if suffixes else {}
+    for dataset, listed in runs_by_dataset.items():
+        plain = listed[0].unnamed and len(runs_by_dataset) == 1
+        names = ", ".join(x.name for x in runs if x.dataset == dataset)
         for kind, figure_class in FIGURES.items():
             figure = figure_class(listed)
             drawing = figure.draw()
@@ -58,8 +61,8 @@ def draw(runs: list[Run], *, formats: Sequence[str]) -> list[Picture]:
             pictures.append(
                 Picture(
                     kind=kind,
-                    name=file_name(kind, dataset),
-                    dataset=title(dataset),
+                    name=kind if plain else file_name(kind, dataset),
+                    dataset=names if listed[0].unnamed else title(dataset),
                     title=figure.title,
                     caption=figure.caption(),
                     alt=figure.alt(),

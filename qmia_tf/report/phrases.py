@@ -60,6 +60,16 @@ def percent(estimate: Estimate, *, guess: float) -> str:
     return _with_unit(figures(estimate, 100, guess=guess), "%")
 
 
+def of_100(estimate: Estimate) -> str:
+    """An AUC as cases: 62 of 100 cases [58, 66]."""
+    return _with_unit(figures(estimate, 100, guess=50), "of 100 cases")
+
+
+def share(value: float) -> str:
+    """A share without an interval: 71.5 %."""
+    return f"{100 * value:.1f} %"
+
+
 def points(estimate: Estimate) -> str:
     """A difference of shares: +2 points [-1, +5]."""
     return _with_unit(figures(estimate, 100, guess=0, sign=True), "points")

@@ -5,31 +5,36 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from qmia_tf import files, locks, terminal
+from qmia_tf import extras, files, locks, terminal
+from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     figure_set,
     html,
     report_document,
     run_summary,
+    summary_files,
 )
 from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.table_formats import (
     as_latex,
     as_parquet,
-    require_parquet,
 )
 from qmia_tf.report.tables import as_csv
 
 TEXT, PAGE = "report.txt", "report.html"
-FORMATS = ("html", "png", "svg", "csv", "latex", "md", "json", "parquet")
-DEFAULT = ("html", "png", "svg", "csv", "latex")
+FORMATS = (
+    *("html", "summary", "png", "svg"),
+    *("csv", "latex", "md", "json", "parquet"),
+)
+DEFAULT = ("html", "summary", "png", "svg", "csv", "latex")
 
 
 def make_report(
-    run_dirs: Sequence[str | os.PathLike],
+    run_dirs: Sequence[str | os.PathLike | AuditResult],
     out_dir: str | pathlib.Path,
     *,
+    name: str | None = None,
     max_drop: float = 5.0,
     formats: Sequence[str] = DEFAULT,
     asked: Sequence[tuple[str, list[str]]] = (),
@@ -40,11 +45,14 @@ def make_report(
     Writes report.txt (the verdict in words, the tables and warnings) and
     what `formats` names:
         html: report.html, one page with everything in it;
+        summary: the answer for programs, see summary_files: summary.json,
+            summary.md for a pull request, junit.xml for a pipeline;
         csv, latex: table1, table2, answers, artefacts, attacks, strongest,
             agreement and, where there are such, joint, seeds and tfprivacy as
             .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
         parquet: the tables of csv as .parquet; needs pyarrow;
-        png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES;
+        png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES; without
+            _DATASET where the records are your own;
         md, json: report.md and report.json, the whole as Markdown and for
             programs.
     So that they fit on a page, in all but .csv and .json artefacts is cut
@@ -53,8 +61,9 @@ def make_report(
     seed_changes, and answers and strongest have fewer columns.
 
     Args:
-        run_dirs: directories with audit.json, or such files.
+        run_dirs: directories with audit.json, such files, or audits.
         out_dir: where to write; made if it is not there.
+        name: of the report; None takes that of the run, or of the data sets.
         max_drop: by how many points of nonmember accuracy a model may be
             below its full-precision sibling without a warning.
         formats: of FORMATS; without html, png and svg nothing is drawn.
@@ -80,20 +89,25 @@ def make_report(
                 f"{','.join(FORMATS)}"
             )
     if "parquet" in formats:
-        require_parquet()
+        extras.require("pyarrow", "the format parquet")
     report = run_summary.collect(
-        run_dirs, max_drop=max_drop, asked=asked, published=published
+        run_dirs,
+        name=name,
+        max_drop=max_drop,
+        asked=asked,
+        published=published,
     )
-    with locks.writing(out_dir / TEXT):
+    with locks.writing(out_dir / TEXT), terminal.working("drawing the report"):
         return _write(report, out_dir, formats)
 
 
 def _write(report, out_dir, formats):
-    with terminal.working("drawing the report"):
-        pictures = figure_set.draw(report.runs, formats=formats)
+    pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: report_document.as_text(report)}
     if "html" in formats:
         contents[PAGE] = html.render(report, pictures)
+    if "summary" in formats:
+        contents |= summary_files.contents(report.name, report.screens)
     writers = {"csv": as_csv, "parquet": as_parquet}
     drawn = {picture.name: picture.data for picture in pictures}
     for name, table in ({x.name: x for x in report.stored} | drawn).items():

@@ -3,7 +3,6 @@
 import dataclasses
 import html
 import pathlib
-import tempfile
 
 import pandas as pd
 
@@ -12,7 +11,6 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.report import metrics, phrases, tables, verdict_sentences
 from qmia_tf.report.report_files import make_report
 from qmia_tf.report.run_list import Run
-from qmia_tf.run_dir import RunDir
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -54,10 +52,7 @@ class Audit(AuditResult):
 
     def report(self, path: str, **options) -> list[pathlib.Path]:
         """Writes the page, tables and figures; see report.make_report."""
-        with tempfile.TemporaryDirectory() as folder:
-            run_dir = RunDir(pathlib.Path(folder) / self.name)
-            self.save(run_dir.audit)
-            return make_report([run_dir.path], path, **options)
+        return make_report([self], path, **options)
 
     def __eq__(self, other):
         """Equal to the same audit, as AuditResult too."""

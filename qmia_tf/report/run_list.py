@@ -1,7 +1,6 @@
 """Audited runs: their names, their order, and which of them compare."""
 
 import dataclasses
-import pathlib
 from collections.abc import Iterable
 
 from qmia_tf.auditing.audit_result import AuditResult
@@ -17,6 +16,8 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
 }
+# How the data set of somebody's own records begins.
+UNNAMED = "records "
 # Kernel sets of targets that are artefacts of their own.
 USUAL = (None, KERAS, "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
@@ -31,23 +32,26 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run directory."""
+        """The name that was given, or that of the run directory."""
         return self.audit.name
 
     @property
     def dataset(self) -> str:
-        """The data set's name, or "unknown".
+        """What runs that are drawn together share: a data set's name.
 
-        Of records from two files their names, or of what is in memory the
-        beginning of the fingerprint.
+        Records that somebody brings have none: the begin of their hash.
         """
         dataset = self.setting("dataset") or {}
-        sides = [dataset.get(name) for name in ("members", "nonmembers")]
-        if None not in sides:
-            return " | ".join(pathlib.PurePath(side).name for side in sides)
-        if "members" in dataset and dataset.get("fingerprint"):
-            return f"records {dataset['fingerprint'][:8]}"
+        published = str(dataset.get("members")).startswith("tfds:")
+        if "members" in dataset and not published:
+            records = self.audit.targets[0].records_sha256
+            return f"{UNNAMED}{(dataset.get('fingerprint') or records)[:8]}"
         return str(dataset.get("name") or "unknown")
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether its records are somebody's own, which have no name."""
+        return self.dataset.startswith(UNNAMED)
 
     @property
     def title(self) -> str:
@@ -149,6 +153,8 @@ def split_by_model(compared: list[Run]) -> list[Run]:
 
 def title(dataset: str) -> str:
     """The name of a data set in figures and tables."""
+    if dataset.startswith(UNNAMED):
+        return "your records"
     return TITLES.get(dataset, dataset)
 
 

@@ -29,9 +29,9 @@ class TprAtFpr:
         false_positives: the nonmembers called.
         nonmembers: how many there are.
         expected: rate * nonmembers, the nonmembers that the rate rests on.
-            Below 1 the value is the share of members above every nonmember,
-            and the interval, which covers how the curve may go on from there
-            down to the rate, rests on the curve's assumed shape.
+            Below 1 the value is the share of members above every nonmember.
+            The interval then covers how the curve may go on from there down
+            to the rate, and rests on the curve's assumed shape.
         threshold: the least score called a member; None calls nobody.
     """
 

@@ -18,8 +18,8 @@ class Histogram:
     Attributes:
         edges: B + 1 bounds of B bins, rising. A bin holds the scores from its
             lower bound up to below its upper one, the last bin its upper
-            bound too; the first bin also what lies below, the last one what
-            lies above.
+            bound too. The first bin also holds what lies below, the last one
+            what lies above.
         members: B counts of members.
         nonmembers: B counts of nonmembers.
     """

@@ -4,6 +4,7 @@ Members and nonmembers go through the same call, so what differs between them
 is the target's output alone. This module needs neither TensorFlow nor Keras.
 """
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ class Target:
         choice: range_choice.Choice, how records enter; None of a run.
         batch_size: records a call.
         notes: lines that the user should read.
+        ending: what it says of its outputs' kind, where that is open.
+        gives_one_number: whether it gave one number a record.
 
     Args:
         shape: of one record, None or -1 where it is open; None takes any.
@@ -58,8 +61,37 @@ class Target:
         if choice is not None:
             info["input_range"] = choice.input_range
         self.notes = (*notes, *(choice.notes if choice else ()))
+        self.ending = "does not say what it ends in"
+        self.gives_one_number = False
         self._shape, self._fill = shape, fill
         self._gives_softmax = gives_softmax
+
+    def take_range(self, preprocessing) -> None:
+        """Prepares records in this way from now on; the members chose it."""
+        self.choice = dataclasses.replace(
+            self.choice, chosen=preprocessing, doubt=None, is_measured=True
+        )
+        self.info["input_range"] = self.choice.input_range
+
+    def take_outputs(self, kind: str) -> None:
+        """Takes what it outputs for probabilities, or for logits."""
+        self.info["outputs"] = kind
+        if kind == LOGITS:
+            self.info["probability_step"] = 0.0
+
+    def take_measured(self, measured: dict) -> None:
+        """Takes both as they were measured before, by option."""
+        if "outputs" in measured:
+            self.take_outputs(measured["outputs"])
+        if "input_range" in measured:
+            chosen = self.choice.chosen
+            end = measured["input_range"]
+            self.take_range(dataclasses.replace(chosen, end=end))
+
+    def fits(self, records: np.ndarray) -> bool:
+        """Whether records [N, ...] have the shape of the input."""
+        shape = self._shape
+        return shape is None or reshape_images(records, shape) is not None
 
     def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """Runs the model on prepared [B, ...]; gives [B, C] or [B, 1]."""
@@ -151,7 +183,8 @@ class Target:
                 "numbers"
             )
         rows = rows[:count].astype(np.float32, copy=False)
-        if rows.shape[1] == 1:
+        self.gives_one_number = rows.shape[1] == 1
+        if self.gives_one_number:
             rows = self._both_classes(rows)
         return softmax(rows) if self._gives_softmax else rows
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from qmia_tf.models import keras_calls
 from qmia_tf.targets import Target, range_choice
-from qmia_tf.targets.model_options import PROBABILITIES, Opening
+from qmia_tf.targets.model_options import Opening
 from qmia_tf.targets.preprocessing import InputFacts
 from qmia_tf.targets.unopened_model import TargetKind
 
@@ -15,8 +15,6 @@ KERNELS = "callable"
 
 class FunctionTarget(Target):
     """A Python function, which gets the records as they are said to enter.
-
-    It outputs probabilities unless the user says otherwise.
 
     Args:
         function: records [B, ...] -> numbers [B, C].
@@ -28,7 +26,7 @@ class FunctionTarget(Target):
             "target": opening.name,
             "kind": "callable",
             "kernel_set": KERNELS,
-            "outputs": opening.options.outputs or PROBABILITIES,
+            "outputs": opening.options.outputs,
             "probability_step": 0.0,
         }
         choice = range_choice.choose(_facts(function), opening)
@@ -48,16 +46,8 @@ def _facts(function):
     return InputFacts(np.dtype(np.float32), where=where)
 
 
-def _check(function, opening):
-    """Refuses a method of a model whose range nobody says."""
-    facts = _facts(function)
-    if facts.dtype is not None and opening.numbers.is_images:
-        opening.choose_range(None, facts.where)
-
-
 KIND = TargetKind(
     fits=callable,
     kernel_set=KERNELS,
     open_model=FunctionTarget,
-    check=_check,
 )

@@ -61,6 +61,7 @@ def open_model(model: Any, opening: Opening) -> KerasTarget:
     target = KerasTarget(
         model, name=name, logits=outputs == LOGITS, choice=choice
     )
+    target.ending = f"ends in {where}"
     target.info.update(
         library=f"{library.__name__} {library.__version__}",
         outputs=outputs,

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
+from qmia_tf import extras
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.files import is_path
 from qmia_tf.models import keras_calls
 from qmia_tf.outputs import validation
@@ -97,37 +98,38 @@ def options_by_model(
     Raises: InputError if a list has another length.
     """
     columns = []
-    for name, option in (
+    for name, given in (
         ("input_range", input_range),
         ("outputs", outputs),
         ("signature", signature),
     ):
-        values = [option] if _is_for_all(option) else list(option) or [AUTO]
+        values = [given] if _is_for_all(given) else list(given) or [AUTO]
         if len(values) == 1:
             values = values * count
         if len(values) != count:
             raise InputError(
-                f"--{name} has {len(values)} values for {count} models: give "
-                f"one for all, or one a model ({AUTO!r}: it says it itself)"
+                f"{option(name)} has {len(values)} values for {count} models: "
+                f"give one for all, or one a model ({AUTO!r} for what is not "
+                "to be said)"
             )
         columns.append(values)
     return [ModelOptions(*values) for values in zip(*columns, strict=True)]
 
 
-def is_auto(option: Any) -> bool:
+def is_auto(given: Any) -> bool:
     """Whether an option of audit leaves everything to the models."""
-    values = [option] if _is_for_all(option) else option
+    values = [given] if _is_for_all(given) else given
     return all(
         value is None or (isinstance(value, str) and value == AUTO)
         for value in values
     )
 
 
-def _is_for_all(option):
+def _is_for_all(given):
     """Whether an option is one value: text, None or two numbers."""
-    if isinstance(option, str) or not isinstance(option, Iterable):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         return True
-    ends = list(option)
+    ends = list(given)
     return len(ends) == 2 and all(isinstance(end, Real) for end in ends)
 
 
@@ -152,7 +154,8 @@ def list_model(
         numbers: of the records.
         num_threads: of LiteRT, 1 or more.
         file_limits: what a .tflite file may take.
-    Raises: InputError if it is none of these.
+    Raises: InputError if it is none of these, or needs a package that is not
+        installed.
     """
     if is_saved_outputs(source):
         return UnopenedModel(name, pathlib.Path(source), None, None)
@@ -166,11 +169,12 @@ def list_model(
     if options.signature and not (kind.has_signatures and is_path(source)):
         raise InputError(
             f"target {name!r} has no signatures, only .tflite files and "
-            f"SavedModels have: leave out --signature={options.signature} (for "
-            f"one of several models: {AUTO!r})"
+            "SavedModels have: leave out "
+            f"{option('signature', options.signature)} (for one of several "
+            f"models: {AUTO!r})"
         )
-    if kind.check is not None:
-        kind.check(source, opening)
+    if kind.module is not None:
+        extras.require(kind.module, f"target {name!r}")
     return UnopenedModel(
         name,
         source,
@@ -186,6 +190,13 @@ def list_model(
         read_facts=kind.facts,
         warning=kind.warning.format(source) if is_path(source) else "",
     )
+
+
+def require_there(source: str | pathlib.Path) -> None:
+    """Raises InputError unless there is a file or folder of that name."""
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise _unknown(path)
 
 
 def _unknown(source):

@@ -4,15 +4,13 @@ import dataclasses
 
 from qmia_tf.data.pixels import (
     AUTO,
-    BYTES,
     INPUT_RANGES,
-    SIGNED,
-    UNIT,
     range_name,
+    range_option,
 )
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
 
 KINDS = (PROBABILITIES, LOGITS)
@@ -59,8 +57,8 @@ class ModelOptions:
 
 def _unknown(name, known, value):
     return InputError(
-        f"--{name} must be one of {', '.join(known)}, or {AUTO!r} where the "
-        f"model says it, got {value!r}"
+        f"{option(name)} must be one of {', '.join(known)}, or {AUTO!r} where "
+        f"the model or its members say it, got {value!r}"
     )
 
 
@@ -82,14 +80,15 @@ class Opening:
     num_threads: int = 1
     file_limits: Limits = BY_SIZES
 
-    def choose_outputs(self, read: str | None, where: str) -> str:
+    def choose_outputs(self, read: str | None, where: str) -> str | None:
         """Probabilities or logits: what the model says itself, or the user.
 
         Args:
             read: "probabilities", "multi-label", or None.
             where: what it ends in, for messages.
-        Raises: InputError if nothing says it, the two differ, or the outputs
-            are of several labels a record.
+        Returns: None if nothing says it.
+        Raises: InputError if the two differ, or the outputs are of several
+            labels a record.
         """
         end = f"target {self.name!r} ends in {where}"
         if read == MULTI_LABEL:
@@ -98,46 +97,33 @@ class Opening:
                 "one class a record can be audited yet: give a function that "
                 "returns [1 - p, p] of one of them, and its labels 0 and 1"
             )
-        return self._agreed(
-            "outputs",
+        given = self.options.outputs
+        self._require_agreement(
             read,
-            unknown=(
-                f"{end}, so whether it outputs probabilities or logits is not "
-                f"known: give --outputs={LOGITS} or --outputs={PROBABILITIES}"
-            ),
-            other=f"{end}, so it outputs {read}",
+            given,
+            f"{end}, so it outputs {read}",
+            option("outputs", given),
         )
+        return read or given
 
-    def choose_range(
-        self, read: str | None, where: str, takes: str = "floats"
-    ) -> str:
+    def choose_range(self, read: str | None, where: str) -> str | None:
         """Which range a model takes: what it says itself, or the user.
 
         Args:
             read: one of INPUT_RANGES, or None.
-            where: what could say it and does not, or what it was read from.
-            takes: what its input is, for messages.
-        Raises: InputError if nothing says it, or the two differ.
+            where: what it was read from, for messages.
+        Returns: None if nothing says it.
+        Raises: InputError if the two differ.
         """
-        target = f"target {self.name!r} takes"
-        return self._agreed(
-            "input_range",
-            read,
-            unknown=(
-                f"{target} {takes} and {where} which pixels: give "
-                f"--input_range={UNIT}, {BYTES} or {SIGNED}, what it was "
-                "trained with"
-            ),
-            other=f"{target} pixels of {read} ({where})",
-        )
+        given = self.options.input_range
+        if given is not None:
+            end = f"target {self.name!r} takes pixels of {read} ({where})"
+            self._require_agreement(read, given, end, range_option(given))
+        return read or given
 
-    def _agreed(self, option, read, *, unknown, other):
-        given = getattr(self.options, option)
-        if read is None and given is None:
-            raise InputError(unknown)
+    def _require_agreement(self, read, given, what, said):
         if read is not None and given not in (None, read):
             raise InputError(
-                f"{other}, but --{option}={given}: leave it out (for one of "
-                f"several models: {AUTO!r})"
+                f"{what}, but {said}: leave it out (for one of several "
+                f"models: {AUTO!r})"
             )
-        return read or given

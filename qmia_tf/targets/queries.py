@@ -8,7 +8,7 @@ left out.
 from collections.abc import Callable
 from pathlib import Path
 
-from qmia_tf import locks, onednn, outputs
+from qmia_tf import locks, onednn, outputs, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, repeatability, saved_outputs
@@ -18,27 +18,23 @@ from qmia_tf.outputs.kinds import (
     look_like_probabilities,
     read_step,
 )
-from qmia_tf.outputs.logits import require_kind
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import (
     Target,
     function_target,
-    range_trial,
+    label_hints,
+    measured_options,
+    output_trial,
     sanity_checks,
     signature_runner,
 )
 from qmia_tf.targets.unopened_model import UnopenedModel
 
-# Queried before all the others, so that a mistake shows soon.
-FIRST = 100
 UNKNOWN_THREADS = (function_target.KERNELS, signature_runner.KERNELS)
 # In Outputs.info: that records were queried twice.
 REPEATED = "repeat_difference"
 # In Outputs.info: whether other ranges were tried.
 CHECKED = "input_checked"
-ALL_CLASSES = (
-    " (else give --class_names, all outputs of the model in their order)"
-)
 
 
 def query(
@@ -59,7 +55,8 @@ def query(
     Args:
         run_dir: where outputs/ lies.
         allow_chance: leaves out sanity_checks.require_above_chance and
-            range_trial.check, which are about a user's model.
+            range_trial.settle, which are about a user's model; what nobody
+            says is measured all the same.
         query_count: how many the audit makes of this model in all.
         say: takes a line.
     Returns: Outputs; LeftOut of a run's .tflite file that is as it was
@@ -69,7 +66,11 @@ def query(
         another process queries the same target.
     """
     if model.is_saved:
-        return _saved_outputs(model, records, allow_chance=allow_chance)
+        model_outputs = _saved_outputs(
+            model, records, allow_chance=allow_chance
+        )
+        measured_options.say_measured(model_outputs.info, say)
+        return model_outputs
     run_dir = RunDir(run_dir)
     path = run_dir.outputs_of(model.name)
     if model.is_of_run and not model.source.is_file():
@@ -92,8 +93,23 @@ def query(
                     say=say,
                 )
     if is_tried:
-        sanity_checks.require_above_chance(model_outputs)
+        require_above_chance(model_outputs, records)
+    measured_options.require_order(model_outputs, records)
+    model.take_measured(model_outputs.info)
+    measured_options.say_measured(model_outputs.info, say)
     return model_outputs
+
+
+def require_above_chance(model_outputs: Outputs, records: Records) -> None:
+    """Refuses a model that is right on its members as chance would be.
+
+    Raises: InputError as sanity_checks.require_above_chance, with what other
+        labels would explain.
+    """
+    sanity_checks.require_above_chance(
+        model_outputs,
+        lambda: label_hints.of_outputs(model_outputs, records),
+    )
 
 
 def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
@@ -103,7 +119,7 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
     if isinstance(model_outputs, LeftOut):
         return model_outputs
     if is_tried:
-        sanity_checks.require_above_chance(model_outputs)
+        require_above_chance(model_outputs, records)
     target = model.open()
     if model.is_of_run:
         _require_alike(target, model_outputs, records)
@@ -111,13 +127,15 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
     model_outputs.info["latency_ms"] = timed.median_ms
     model_outputs.info.update(_computing(model))
     model_outputs.save(run_dir.outputs_of(model.name))
+    measured_options.say_measured(model_outputs.info, say)
     return model_outputs
 
 
 def _query_anew(model, records, *, run, query_count, say):
     """Opens and queries a target; says why a run's file cannot be run."""
     try:
-        target = model.open()
+        with terminal.working(f"opening {model.name}"):
+            target = model.open()
         for line in target.notes:
             say(line)
         return outputs_of(target, records, run=run, query_count=query_count)
@@ -134,10 +152,14 @@ def _saved_outputs(model, records, *, allow_chance):
     model_outputs = saved_outputs.of_records(model.source, records)
     model_outputs = model_outputs.renamed(model.name)
     sanity_checks.require_classes(
-        model_outputs.classes, records, name=model.name, advice=ALL_CLASSES
+        model_outputs.classes,
+        records,
+        name=model.name,
+        advice=measured_options.all_classes(),
     )
     if not allow_chance:
-        sanity_checks.require_above_chance(model_outputs)
+        require_above_chance(model_outputs, records)
+    measured_options.require_order(model_outputs, records)
     return model_outputs
 
 
@@ -168,12 +190,12 @@ def outputs_of(
         _check_first(target, records, query_count)
         about[CHECKED] = query_count is not None
     rows = target.predict(records.values, progress=progress)
-    advice = ALL_CLASSES if is_user else ""
+    advice = measured_options.all_classes() if is_user else ""
     sanity_checks.require_classes(
         rows.shape[1], records, name=info["target"], advice=advice
     )
     if is_user:
-        _require_kind(rows, info)
+        output_trial.require(rows, info)
         _read_step(rows, info)
     gives_logits = is_user and info["outputs"] == LOGITS
     arrays = {
@@ -187,21 +209,14 @@ def outputs_of(
 
 
 def _check_first(target, records, query_count):
-    """Queries a user's model about a few records, so that errors show soon."""
-    rows, info = target.predict(records.values[:FIRST]), target.info
-    sanity_checks.require_classes(
-        rows.shape[1], records, name=info["target"], advice=ALL_CLASSES
+    """Queries a user's model about a few records, so that errors show soon.
+
+    What neither the model nor the user says is measured.
+    """
+    info = target.info
+    info[REPEATED] = measured_options.settle(
+        target, records, query_count=query_count
     )
-    _require_kind(rows, info)
-    info[REPEATED] = repeatability.require(target, records.values, rows)
-    if query_count is not None:
-        range_trial.check(target, records, query_count=query_count)
-
-
-def _require_kind(rows, info):
-    # Floats may be rounded all the same.
-    step = info["probability_step"] or read_step(rows)
-    require_kind(rows, name=info["target"], outputs=info["outputs"], step=step)
 
 
 def _read_step(rows, info):

@@ -4,10 +4,16 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.data.pixels import BYTES, INPUT_RANGES, SIGNED, UNIT
+from qmia_tf.data.pixels import (
+    BYTES,
+    INPUT_RANGES,
+    SIGNED,
+    UNIT,
+    range_option,
+)
 from qmia_tf.data.value_ranges import CODES
 from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.targets.model_options import Opening
 from qmia_tf.targets.preprocessing import (
     TO_GIVE,
@@ -31,10 +37,11 @@ class Choice:
     Attributes:
         chosen: how they are.
         others: what may be tried besides.
-        doubt: a question to be raised unless `chosen` is clearly better than
-            each of the others; None if there is none.
+        doubt: a question to be raised unless the members answer it; None if
+            there is none.
         is_from_user: whether the user chose it.
         can_user_choose: whether the user may choose the range.
+        is_measured: whether the members chose it.
         notes: lines for the log.
     """
 
@@ -43,23 +50,28 @@ class Choice:
     doubt: str | None = None
     is_from_user: bool = False
     can_user_choose: bool = True
+    is_measured: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither the model nor the user says the range of pixels."""
+        is_said = self.is_from_user or not self.can_user_choose
+        return self.chosen.start == BYTES and not is_said
 
     @property
     def input_range(self) -> str | None:
         """The range that pixels are mapped into, None if it is not known."""
         chosen = self.chosen
-        is_known = (
-            chosen.is_mapped or self.is_from_user or not self.can_user_choose
-        )
+        is_known = chosen.is_mapped or self.is_measured or not self.is_open
         return chosen.end if chosen.start == BYTES and is_known else None
 
 
 def choose(facts: InputFacts, opening: Opening) -> Choice:
     """Chooses how records are prepared for a model with such an input.
 
-    Raises: InputError if the user has to say the range, or the records do
-        not fit the input.
+    Raises: InputError if the records do not fit the input, or the user says
+        another range than the model.
     """
     return _Chooser(facts, opening).choose()
 
@@ -94,7 +106,7 @@ class _Chooser:
         if self.given:
             notes = (
                 f"target {self.name!r} takes whole numbers, which reach it as "
-                f"they are: --input_range={self.given} is passed over",
+                f"they are: {range_option(self.given)} is passed over",
             )
         return Choice(Preprocessing(), notes=notes)
 
@@ -153,7 +165,7 @@ class _Chooser:
     def _range(self):
         """The range of pixels that the model says, or the user."""
         facts = self.facts
-        return self.opening.choose_range(facts.range, facts.where, facts.takes)
+        return self.opening.choose_range(facts.range, facts.where)
 
     def _from_user(self):
         numbers, given = self.numbers, self.given
@@ -171,7 +183,7 @@ class _Chooser:
             advice = WIDE_ADVICE
         advice = TO_GIVE.get((start, given), advice)
         raise InputError(
-            f"--input_range={given} is about numbers of 0..255, and the "
+            f"{range_option(given)} is about numbers of 0..255, and the "
             f"records lie in {numbers.shown}: for target {self.name!r} {advice}"
         )
 
@@ -184,17 +196,21 @@ class _Chooser:
             doubt = (
                 f"target {self.name!r} takes floats, and the records are "
                 f"{numbers.dtype} of {numbers.shown}, as an int8 file takes "
-                "its codes: add 128, give uint8 and --input_range=RANGE, what "
-                "it was trained with (if with these numbers themselves, give "
-                "them as float32)"
+                f"its codes: add 128, give uint8 and {option('input_range')}, "
+                "what it was trained with (if with these numbers themselves, "
+                "give them as float32)"
             )
             return Choice(Preprocessing(start), doubt=doubt)
         if facts.dtype is None or start in (None, CODES):
             return Choice(Preprocessing(start), notes=self._warnings(is_known))
         if start == BYTES and numbers.is_integer:
-            if end or numbers.is_images:
-                return Choice(Preprocessing(BYTES, self._range()))
-            return Choice(Preprocessing(BYTES, BYTES), doubt=self._question())
+            if end:
+                return Choice(Preprocessing(BYTES, end))
+            doubt = self._question()
+            ends = [BYTES, UNIT, SIGNED] if doubt else [BYTES]
+            taken = [Preprocessing(BYTES, end) for end in ends]
+            taken = next(filter(self._fits, taken), taken[0])
+            return Choice(taken, doubt=doubt)
         choice = Choice(Preprocessing(start, start))
         if agrees or end == start or (start, end) == (UNIT, SIGNED):
             return choice
@@ -235,7 +251,7 @@ class _Chooser:
         numbers, facts = self.numbers, self.facts
         lie = f"and the records lie in {numbers.shown}"
         if facts.range:
-            advice = f"give --input_range={facts.range}, which turns 0..255 "
+            advice = f"give {range_option(facts.range)}, which turns 0..255 "
             advice += "into that"
             if numbers.range != BYTES:
                 advice = TO_GIVE[numbers.range, facts.range]
@@ -247,8 +263,8 @@ class _Chooser:
             return None
         return (
             f"target {self.name!r} takes {facts.takes} and {facts.where} "
-            f"which range, {lie}: give --input_range={UNIT}, {BYTES} (as they "
-            f"are) or {SIGNED}, what it was trained with"
+            f"which range, {lie}: give {range_option(*INPUT_RANGES)}, what "
+            "it was trained with"
         )
 
     def _fits(self, preprocessing):
@@ -268,8 +284,8 @@ class _Chooser:
         if chosen.is_mapped or choice.is_from_user:
             advice = f"it was not trained with {chosen.end}"
         elif chosen.end == BYTES:
-            known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
-            advice = f"give --input_range={known}, what it was trained with"
+            known = [facts.range] if facts.range else INPUT_RANGES
+            advice = f"give {range_option(*known)}, what it was trained with"
         raise InputError(
             f"target {self.name!r} cannot hold the records: "
             f"{100 * max(below, above):.0f} % of the values other than 0 are "

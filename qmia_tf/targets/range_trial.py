@@ -1,188 +1,128 @@
 """Tries a model with its records turned into other ranges, before an audit.
 
-A wrong range is seldom at chance: a network without batch norms is nearly as
-often right about 255 times its pixels, only its probabilities are all 0 or 1.
-So two exact paired tests compare a range with another on the same records:
-
-right    b members are classified right with the other range only, c with the
-         first only: McNemar's exact test, P[Bin(b + c, 1/2) >= b].
-loss     the same with b and c the records of both sides whose loss
-         -log p_y is more than 1 lower with one of them, provided that the
-         members' mean loss is hardly higher with the other range, and that
-         the first knows less than nothing (its mean loss is above log C) or
-         is less often right about the members (p <= 0.05). A temperature
-         alone does not pass: one that sharpens right outputs improves no
-         model that knows something, and one that dulls them raises the loss
-         of the members towards log C, which training had brought down.
+trial_result.py has the rules: when another range is clearly better, which
+stops the audit, and when one is clearly right, which is then taken where
+nobody says the range.
 """
 
-import dataclasses
 import time
 
 import numpy as np
-from scipy import special, stats
 
-from qmia_tf.data.pixels import BYTES
+from qmia_tf.data.pixels import BYTES, range_option
 from qmia_tf.data.records import Records
 from qmia_tf.data.value_ranges import CODES
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.outputs.kinds import LOGITS
-from qmia_tf.targets import Target
+from qmia_tf.targets import Target, label_hints
 from qmia_tf.targets.preprocessing import TO_GIVE
+from qmia_tf.targets.trial_result import (
+    LEVEL,
+    TrialResult,
+    is_clearly_better,
+    is_clearly_right,
+)
 
-# How often any of the tests may stop a rightly read model where the ranges
-# do equally well.
-LEVEL = 0.001
-NOMINAL = 0.05
 MOST = 100
 # So many records are queried first, then as many again as long as time is left.
 PROBE = 4
 SECONDS, SHARE = 2.0, 0.05
-# Losses are apart from there, in nats; the members' may rise by that part of
-# log C.
-APART, HARDLY = 1.0, 0.15
-LEAST_PROBABILITY = 1e-12
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrialResult:
-    """How well a model did on some records, prepared in one way.
-
-    Attributes:
-        right: bool [N].
-        losses: float [N], -log of the true class's probability.
-        members: bool [N].
-        guessed_right: how many members naming one class alone gets right.
-    """
-
-    right: np.ndarray
-    losses: np.ndarray
-    members: np.ndarray
-    classes: int
-    guessed_right: int = 0
-
-    @classmethod
-    def of(
-        cls,
-        rows: np.ndarray,
-        labels: np.ndarray,
-        members: np.ndarray,
-        *,
-        outputs: str,
-        step: float,
-    ) -> "TrialResult":
-        """Scores outputs [N, C]; what is not finite is wrong."""
-        rows = np.asarray(rows, np.float64)
-        finite = np.isfinite(rows).all(axis=1)
-        rows = np.where(finite[:, None], rows, 0.0)
-        if outputs == LOGITS:
-            rows = special.softmax(rows, axis=1)
-        least = max(step / 2, LEAST_PROBABILITY)
-        own = rows[np.arange(len(labels)), labels]
-        return cls(
-            right=finite & (rows.argmax(axis=1) == labels),
-            losses=-np.log(np.clip(np.where(finite, own, 0), least, 1)),
-            members=members,
-            classes=rows.shape[1],
-            guessed_right=int(np.bincount(labels[members], minlength=1).max()),
-        )
-
-    @property
-    def members_right(self) -> int:
-        """How many members are classified right."""
-        return int(self.right[self.members].sum())
-
-    @property
-    def knows_nothing(self) -> bool:
-        """Whether naming every class alike would lose less."""
-        return bool(self.losses.mean() > np.log(self.classes))
-
-    def can_be_beaten(self, level: float) -> bool:
-        """Whether any outputs at all could be clearly better."""
-        if not self.is_enough(level):
-            return False
-        wrong = self.members.sum() - self.members_right
-        return self.knows_nothing or sign_test(wrong, 0) <= NOMINAL
-
-    def is_enough(self, level: float) -> bool:
-        """Whether so many records can show anything."""
-        return sign_test(len(self.right), 0) <= level
-
-
-def sign_test(more: int, fewer: int) -> float:
-    """McNemar's exact test, one-sided: P[Bin(more + fewer, 1/2) >= more]."""
-    return float(stats.binom.sf(more - 1, more + fewer, 0.5))
-
-
-def is_clearly_better(
-    other: TrialResult, first: TrialResult, level: float
-) -> bool:
-    """Whether one preprocessing is better than the first on the same records.
-
-    Args:
-        level: of each of the two tests.
-    """
-    members = first.members
-    if other.members_right <= other.guessed_right:
-        return False
-    gained = (other.right & ~first.right)[members].sum()
-    lost = (first.right & ~other.right)[members].sum()
-    by_right = sign_test(gained, lost)
-    if by_right <= level:
-        return True
-    if not (first.knows_nothing or by_right <= NOMINAL):
-        return False
-    gap = first.losses - other.losses
-    allowed = HARDLY * np.log(first.classes)
-    if lost > gained or gap[members].mean() < -allowed:
-        return False
-    return sign_test((gap > APART).sum(), (gap < -APART).sum()) <= level
-
-
-def check(target: Target, records: Records, *, query_count: int) -> None:
-    """Raises where another range is clearly better, or a doubt remains.
+def settle(
+    target: Target, records: Records, *, query_count: int | None
+) -> str | None:
+    """Takes the range that the members say, where nobody says one.
 
     Args:
         target: has a Choice; without one nothing is tried.
-        query_count: how many an audit makes in all: the trial takes at most
-            5 % of them, or two seconds.
-    Raises: InputError that says what is better, or what is in doubt.
+        query_count: how many an audit makes in all: unless there is a
+            question to answer the trial takes at most 5 % of them, or two
+            seconds; None tries nothing else.
+    Returns: the evidence, where the members had to say it.
+    Raises: InputError if another range is clearly better than what is said,
+        or a question remains.
     """
     choice = target.choice
     if choice is None or not (choice.others or choice.doubt):
-        return
-    trial = _Trial(target, records, query_count)
+        return None
+    if query_count is None and not (choice.doubt and choice.is_open):
+        return None
+    trial = Trial(target, records, query_count or 0)
     first, by_preprocessing = trial.run()
+    results = {choice.chosen: first, **by_preprocessing}
+    evidence, name = None, target.info["target"]
+    if choice.is_open:
+        taken = trial.clearly_right(results)
+        if taken is not None and (choice.doubt or taken != choice.chosen):
+            evidence = _evidence(taken, results)
+            target.take_range(taken)
+            # The ranges are compared; the order of the channels is left.
+            first, choice = results[taken], target.choice
+            by_preprocessing = {
+                key: result
+                for key, result in by_preprocessing.items()
+                if key.reversed_axis is not None
+            }
     better = [
         (preprocessing, result)
         for preprocessing, result in by_preprocessing.items()
         if is_clearly_better(result, first, trial.level)
     ]
-    if better:
+    if better and query_count is not None:
         preprocessing, result = min(
             better,
             key=lambda pair: (-pair[1].members_right, pair[1].losses.mean()),
         )
         raise InputError(
-            f"target {target.info['target']!r}: "
-            f"{_result_text(choice.chosen, first)}; "
+            f"target {name!r}: {_result_text(choice.chosen, first)}; "
             f"{_result_text(preprocessing, result)}: "
             f"{_remedy(choice, preprocessing)} "
-            "(--allow_chance goes on all the same)"
+            f"({option('allow_chance', True)} goes on all the same)"
         )
-    if choice.doubt and not trial.confirms(first, by_preprocessing):
-        raise InputError(
-            choice.doubt + _results_text(choice, first, by_preprocessing)
-        )
+    is_answered = not choice.is_open and trial.confirms(first, by_preprocessing)
+    if choice.doubt and not is_answered:
+        hint = label_hints.of_results(results.values(), records)
+        raise InputError(choice.doubt + _results_text(results) + hint)
+    return evidence
 
 
-class _Trial:
+def some_members(records: Records, most: int = MOST) -> Records:
+    """Draws members to try readings on, the same ones each time."""
+    members = np.flatnonzero(records.members)
+    drawn = np.random.default_rng(0).permutation(members)[:most]
+    return records.take(drawn)
+
+
+def result_of(target: Target, records: Records) -> TrialResult:
+    """Scores what a target outputs for records, prepared as chosen."""
+    return TrialResult.of(
+        target.predict(records.values),
+        records.labels,
+        records.members,
+        # Where it is not known yet, the class that is named is the same.
+        outputs=target.info["outputs"] or LOGITS,
+        step=target.info["probability_step"],
+    )
+
+
+def label_hint(target: Target, records: Records) -> str:
+    """Says what other labels would explain what a model names; or nothing."""
+    results = Trial(target, records, 0).plain().values()
+    return label_hints.of_results(results, records)
+
+
+class Trial:
     """Queries the same records, prepared in every way."""
 
     def __init__(self, target, records, query_count):
         self.target, self.free_queries = target, int(SHARE * query_count)
         self.queried, self.start = 0, time.perf_counter()
+        # Whether no reading was left out for want of time.
+        self.is_whole = False
         self.others = target.choice.others
+        # Then the answer is worth its time.
+        self.has_question = bool(target.choice.doubt)
         # Two tests of each.
         self.level = LEVEL / max(1, 2 * len(self.others))
         rng = np.random.default_rng(0)
@@ -202,18 +142,24 @@ class _Trial:
     def run(self):
         """Results of the chosen preprocessing and of each other one."""
         first = self.evaluate(self.query_chosen())
-        is_open = first.can_be_beaten(self.level)
-        if self.target.choice.doubt:
-            is_open = first.is_enough(self.level)
+        is_open = self.has_question or first.can_be_beaten(self.level)
         by_preprocessing, count = {}, len(first.right)
+        self.is_whole = is_open
         record_seconds = self.spent / count
         for preprocessing in self.others if is_open else ():
             if not self.has_time(count, record_seconds * count):
+                self.is_whole = False
                 break
             rows = self.query(preprocessing, slice(0, count))
             if rows is not None:
                 by_preprocessing[preprocessing] = self.evaluate(rows)
         return first, by_preprocessing
+
+    def plain(self):
+        """Results of every range, with the channels as they are."""
+        self.has_question = True
+        first, by_preprocessing = self.run()
+        return _plain({self.target.choice.chosen: first, **by_preprocessing})
 
     @property
     def spent(self):
@@ -223,10 +169,13 @@ class _Trial:
     def has_time(self, count, seconds):
         """Whether so many more queries, which take so long, are allowed."""
         is_free = self.queried + count <= self.free_queries
+        is_free = is_free or self.has_question
         return is_free or self.spent + seconds <= SECONDS
 
     def query_chosen(self):
         """Queries as many records as time allows, prepared as chosen."""
+        if self.has_question:
+            return self.query(None, slice(None))
         count = 1 + len(self.others)
         rows = self.query(
             None, slice(0, max(PROBE, self.free_queries // count))
@@ -259,9 +208,19 @@ class _Trial:
             rows,
             self.labels[: len(rows)],
             self.members[: len(rows)],
-            outputs=self.target.info["outputs"],
+            # Where it is not known yet, the class that is named is the same.
+            outputs=self.target.info["outputs"] or LOGITS,
             step=self.target.info["probability_step"],
         )
+
+    def clearly_right(self, results):
+        """The range that is clearly right, with the channels as they are."""
+        results = _plain(results)
+        for preprocessing, result in results.items() if self.is_whole else ():
+            others = [x for key, x in results.items() if key != preprocessing]
+            if is_clearly_right(result, others, self.level):
+                return preprocessing
+        return None
 
     def confirms(self, first, by_preprocessing):
         """Whether the chosen one is clearly better than each other."""
@@ -273,11 +232,37 @@ class _Trial:
         )
 
 
+def _plain(results):
+    """Those with the channels as they are."""
+    return {
+        preprocessing: result
+        for preprocessing, result in results.items()
+        if preprocessing.reversed_axis is None
+    }
+
+
 def _result_text(preprocessing, result):
     return (
         f"{preprocessing.description}, {result.members_right} of "
-        f"{result.members.sum()} members are classified right (mean loss of "
-        f"both sides {result.losses.mean():.2f})"
+        f"{result.count} members are classified right (mean loss of both "
+        f"sides {result.losses.mean():.2f})"
+    )
+
+
+def _evidence(taken, results):
+    """Why a range was taken."""
+    result = results[taken]
+    others = [
+        f"{key.end or 'as they are'} on {other.members_right}, "
+        f"{other.losses.mean():.2f}"
+        for key, other in _plain(results).items()
+        if key != taken
+    ]
+    return (
+        f"right on {result.members_right} of {result.count} members, mean loss "
+        f"{result.losses.mean():.2f}; {'; '.join(others) or 'no other fits'}; "
+        f"naming one class on {result.guessed_right} (exact paired tests, "
+        f"level {LEVEL})"
     )
 
 
@@ -291,12 +276,12 @@ def _remedy(choice, preprocessing):
             advice.append(TO_GIVE[pair])
         elif preprocessing.start == CODES:
             advice.append(
-                f"add 128, give uint8 and --input_range={preprocessing.end}"
+                f"add 128, give uint8 and {range_option(preprocessing.end)}"
             )
         elif preprocessing.start == BYTES and (
             choice.is_from_user or choice.can_user_choose
         ):
-            advice.append(f"give --input_range={preprocessing.end}")
+            advice.append(f"give {range_option(preprocessing.end)}")
         else:
             advice.append(
                 f"if the model was trained with {preprocessing.end}, give the "
@@ -307,14 +292,16 @@ def _remedy(choice, preprocessing):
     return " and ".join(advice)
 
 
-def _results_text(choice, first, by_preprocessing):
-    """The results, where a doubt remains."""
-    if not by_preprocessing:
-        return ""
-    sentences = [_result_text(choice.chosen, first)]
-    sentences += [
-        _result_text(preprocessing, result)
-        for preprocessing, result in by_preprocessing.items()
-        if preprocessing.reversed_axis is None
+def _results_text(results):
+    """The results, where a question remains."""
+    sentences = [
+        f"{key.end or 'as they are'} on {result.members_right}, "
+        f"{result.losses.mean():.2f}"
+        for key, result in _plain(results).items()
     ]
-    return f" ({'; '.join(sentences)})"
+    first = next(iter(results.values()))
+    return (
+        f" (right of {first.count} members, and mean loss: "
+        f"{'; '.join(sentences)}; naming one class on {first.guessed_right}: "
+        "none is clearly right)"
+    )

@@ -1,9 +1,11 @@
 """Checks that reveal a wrong option, before anything is attacked."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from qmia_tf.data.records import Records
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.outputs import Outputs
 
 # Of 100 normal numbers 95 lie so many deviations from their mean.
@@ -11,11 +13,19 @@ NORMAL_95 = 1.959964
 
 
 def require_classes(
-    classes: int, records: Records, *, name: str, advice: str = ""
+    classes: int,
+    records: Records,
+    *,
+    name: str,
+    advice: str = "",
+    hint: Callable[[], str] = str,
 ) -> None:
     """Compares how many numbers a target outputs with the labels.
 
-    Raises: InputError if they are not of one set of classes; advice ends it.
+    Args:
+        advice: ends the message where the classes are others.
+        hint: gives what ends it where a label is too large.
+    Raises: InputError if they are not of one set of classes.
     """
     known, most = records.classes, int(records.labels.max())
     if known is not None and classes != known:
@@ -26,13 +36,17 @@ def require_classes(
     if most >= classes:
         raise InputError(
             f"target {name!r} outputs {classes} classes, but there is a "
-            f"label {most}: is it a model of this data?"
+            f"label {most}: is it a model of this data?{hint()}"
         )
 
 
-def require_above_chance(outputs: Outputs) -> None:
+def require_above_chance(
+    outputs: Outputs, hint: Callable[[], str] = str
+) -> None:
     """Refuses a model that is right on its members as chance would be.
 
+    Args:
+        hint: gives what ends the message.
     Raises: InputError if it is right no more often than 97.5 % of models
         that name the same classes in any other order; see chance.
     """
@@ -49,9 +63,10 @@ def require_above_chance(outputs: Outputs) -> None:
     raise InputError(
         f"target {outputs.target!r} is right on {100 * right:.1f} % of "
         f"{labels.size} members, and chance is {100 * low:.1f} to "
-        f"{100 * high:.1f} %: check --input_range{range_note}, the "
-        "order of the classes --class_names, and that labels and members are "
-        "this model's; --allow_chance goes on all the same"
+        f"{100 * high:.1f} %: check {option('input_range')}{range_note}, the "
+        f"order of the classes {option('class_names')}, and that labels and "
+        f"members are this model's; {option('allow_chance', True)} goes on all "
+        f"the same{hint()}"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.targets import Target, only_port, range_choice
 from qmia_tf.targets.model_options import TEXT, Opening
 from qmia_tf.targets.preprocessing import InputFacts
@@ -52,7 +52,8 @@ class SavedModelTarget(Target):
             )
         facts = InputFacts(dtype, where="a SavedModel does not say")
         choice = range_choice.choose(facts, opening)
-        outputs = opening.choose_outputs(None, "a signature without a layer")
+        where = "a signature without a layer"
+        outputs = opening.choose_outputs(None, where)
         batch, *shape = entry.shape
         super().__init__(
             {
@@ -67,6 +68,7 @@ class SavedModelTarget(Target):
             batch_size=batch or 250,
             fill="always" if batch else "never",
         )
+        self.ending = f"ends in {where}"
         self._signature, self._dtype = signature, dtype
 
     def predict_batch(self, values: np.ndarray) -> np.ndarray:
@@ -146,7 +148,7 @@ def _loaded(path, chosen):
     )
     raise InputError(
         f"{path} has no signature {chosen!r}, only {choices}: choose one with "
-        "--signature (signature= in Python)"
+        f"{option('signature')}"
     )
 
 
@@ -182,4 +184,5 @@ KIND = TargetKind(
     has_signatures=True,
     facts=directory_facts,
     warning=WARNING,
+    module="tensorflow",
 )

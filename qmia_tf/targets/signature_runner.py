@@ -12,7 +12,7 @@ import numpy as np
 from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
 from qmia_tf.targets import Target, only_port, range_choice
-from qmia_tf.targets.model_options import PROBABILITIES, Opening
+from qmia_tf.targets.model_options import Opening
 from qmia_tf.targets.preprocessing import Preprocessing
 from qmia_tf.targets.tflite_facts import port_facts
 from qmia_tf.targets.unopened_model import TargetKind
@@ -23,8 +23,6 @@ DETAILS = ("get_input_details", "get_output_details")
 
 class RunnerTarget(Target):
     """A signature runner of one input and one output.
-
-    It outputs probabilities, unless the user says otherwise.
 
     Raises: InputError if it has other inputs or outputs, or does not say
         what has to be known.
@@ -46,7 +44,7 @@ class RunnerTarget(Target):
                 "target": opening.name,
                 "kind": "tflite",
                 "kernel_set": KERNELS,
-                "outputs": opening.options.outputs or PROBABILITIES,
+                "outputs": None,
                 "probability_step": self._output.step,
             },
             shape=tuple(shape),
@@ -54,6 +52,8 @@ class RunnerTarget(Target):
             batch_size=batch if batch > 0 else 100,
             fill="always" if batch > 0 else "never",
         )
+        if opening.options.outputs:
+            self.take_outputs(opening.options.outputs)
 
     def prepare(
         self, records: np.ndarray, preprocessing: Preprocessing | None = None

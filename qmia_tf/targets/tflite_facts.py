@@ -56,7 +56,8 @@ def open_model(path: pathlib.Path, opening: Opening) -> IsolatedTFLiteTarget:
         choice=choice,
         notes=_notes(model),
     )
-    target.info["signature"] = model.signature
+    target.ending = f"ends in {where}"
+    target.info.update(signature=model.signature, outputs=outputs)
     return target
 
 

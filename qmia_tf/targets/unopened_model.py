@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from qmia_tf import targets
-from qmia_tf.targets.model_options import Opening
+
+# In Outputs.info: what the members had to say, by option -> the evidence.
+MEASURED = "measured"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,21 +22,21 @@ class TargetKind:
         open_model: of (what fits, Opening); TensorFlow or LiteRT is loaded
             then. Raises InputError if it cannot be run, or does not say what
             has to be known.
-        check: of the same, when it is listed.
         has_signatures: whether a file of this kind may have several.
         uses_litert: whether it runs on LiteRT's threads.
         facts: gives sha256 and size_bytes of a path.
         warning: what the user is told of a path, with {} for it.
+        module: of EXTRAS, without which it cannot be opened.
     """
 
     fits: Callable[[object], bool]
     kernel_set: str
     open_model: Callable[..., targets.Target]
-    check: Callable[[object, Opening], None] | None = None
     has_signatures: bool = False
     uses_litert: bool = False
     facts: Callable[[pathlib.Path], dict] = targets.file_facts
     warning: str = ""
+    module: str | None = None
 
 
 @dataclasses.dataclass
@@ -68,6 +70,7 @@ class UnopenedModel:
     warning: str = ""
     read_facts: Callable[[pathlib.Path], dict] = targets.file_facts
     _opened: targets.Target | None = None
+    _measured: dict = dataclasses.field(default_factory=dict)
 
     @property
     def is_saved(self) -> bool:
@@ -103,7 +106,14 @@ class UnopenedModel:
         if self._opened is None:
             self._opened = self.opener()
             self._opened.info.update(self.source_facts, **self.facts)
+            self._opened.take_measured(self._measured)
         return self._opened
+
+    def take_measured(self, info: dict) -> None:
+        """Opens it from now on as stored outputs say that the members said."""
+        self._measured = {
+            name: info[name] for name in info.get(MEASURED, {}) if name in info
+        }
 
     def close(self) -> None:
         """Forgets the opened model, to make room for the next."""

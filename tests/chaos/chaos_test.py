@@ -89,6 +89,7 @@ class DisturbancesTest(parameterized.TestCase):
         for number in range(2):
             outcome = disturbances.fill(trial, self.draw, number)
             self.assertEqual(outcome.result, disturbances.EQUAL)
+            self.assertEndsWith(outcome.moment, ": status 2")
         for number in range(2):
             outcome = disturbances.forbid(trial, self.draw, number)
             self.assertTrue(outcome.is_good, outcome)

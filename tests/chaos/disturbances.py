@@ -152,7 +152,7 @@ def fill(trial: Trial, draw: random.Random, number: int) -> Outcome:
         result = result or trial.repeat(place)
         if result != EQUAL:
             shutil.copytree(place, trial.new_place())
-    moment = f"at {share:.0%} of what it writes"
+    moment = f"at {share:.0%} of what it writes: status {status}"
     return Outcome(trial.name, "full disk", moment, result)
 
 
@@ -166,17 +166,19 @@ def _limit_files(trial, share):
     )
     result = _complaint(status, errors) or trial.repeat(place)
     _remove(place, result)
-    return Outcome(trial.name, "file limit", f"{size:,} bytes", result)
+    moment = f"{size:,} bytes: status {status}"
+    return Outcome(trial.name, "file limit", moment, result)
 
 
 def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     """Takes a permission away: to write a folder, or to read a file."""
     what = ("write", "read")[number % 2]
+    kind = f"may not {what}"
     place = trial.copy()
     user, reason = processes.other_user(place)
     if user is None:
         shutil.rmtree(place)
-        return Outcome(trial.name, f"may not {what}", "", reason, True)
+        return Outcome(trial.name, kind, "", reason, True)
     if what == "write":
         folders = {path.parent for path in trial.new_files()}
         known = [x for x in folders if (place / x).is_dir()]
@@ -193,8 +195,9 @@ def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     forbidden.chmod(mode)
     result = result or trial.repeat(place, user=user)
     shown = forbidden.relative_to(place).as_posix()
+    moment = f"{shown}, {user.name}: status {status}"
     _remove(place, result)
-    return Outcome(trial.name, f"may not {what}", shown, result)
+    return Outcome(trial.name, kind, moment, result)
 
 
 def _complaint(status, errors):

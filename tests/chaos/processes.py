@@ -14,6 +14,7 @@ import stages
 
 # Of the folder in which files.atomic writes a file.
 PARTIAL = ".partial-"
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 # Between two looks at a folder.
 PAUSE = 0.01
 
@@ -89,16 +90,20 @@ class User:
     """Who runs a process.
 
     Attributes:
+        name: for the table.
         number: None is who starts it.
         prefix: of the command.
     """
 
+    name: str = "this user"
     number: int | None = None
     prefix: tuple[str, ...] = ()
 
 
 class Process:
     """A command in a folder, the first of a group of processes.
+
+    As a context manager it ends them all with the block.
 
     Args:
         user: who runs it.
@@ -129,6 +134,13 @@ class Process:
             **owner,
         )
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.is_running:
+            self.end(signal.SIGKILL)
+
     @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
@@ -155,37 +167,41 @@ def command(program, *flags) -> list[str]:
 
 def finish(command, folder, **options) -> tuple[int, str]:
     """Runs a command to its end; as Process.end."""
-    return Process(command, folder, **options).end()
+    with Process(command, folder, **options) as process:
+        return process.end()
 
 
 def observe(command, folder) -> tuple[Pace, int, str]:
     """Runs a command to its end and sees when it writes."""
     watch = Watch(folder)
-    process = Process(command, folder)
-    while process.is_running:
-        watch.look()
-        time.sleep(PAUSE)
-    return Pace(watch.seconds, len(watch.writes)), *process.end()
+    with Process(command, folder) as process:
+        while process.is_running:
+            watch.look()
+            time.sleep(PAUSE)
+        return Pace(watch.seconds, len(watch.writes)), *process.end()
 
 
 def kill(command, folder, moment: Moment, pace: Pace, number) -> bool:
     """Kills a command and all that it started; False if it ended before."""
     watch = Watch(folder)
-    process = Process(command, folder)
-    while process.is_running:
-        watch.look()
-        if watch.first is not None and moment.is_now(watch, pace):
-            status, _ = process.end(number)
-            return status == -number
-        time.sleep(PAUSE)
-    process.end()
+    with Process(command, folder) as process:
+        while process.is_running:
+            watch.look()
+            if watch.first is not None and moment.is_now(watch, pace):
+                status, _ = process.end(number)
+                return status == -number
+            time.sleep(PAUSE)
+        process.end()
     return False
 
 
 # To whom permissions apply, which they do not to root.
 USERS = (
-    User(number=65534),
-    User(prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search")),
+    User("nobody", number=65534),
+    User(
+        "root without its privilege",
+        prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"),
+    ),
 )
 
 
@@ -219,6 +235,3 @@ def give(folder: pathlib.Path, user: User) -> None:
     if user.number is not None:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user.number, user.number)
-
-
-SIGNALS = (signal.SIGKILL, signal.SIGTERM)

@@ -85,7 +85,8 @@ STAGES = {
     "audit": Stage(
         "audit",
         (
-            *("--model=run/artifacts/float32.tflite", "--out=audit"),
+            *("--model=run/artifacts/float32.tflite", "--input_range=0..1"),
+            "--out=audit",
             *("--members=members.npz", "--nonmembers=nonmembers.npz"),
             *("--label_only_records=50", "--notfprivacy"),
         ),

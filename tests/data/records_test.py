@@ -69,13 +69,31 @@ class JoinTest(folders.Folder):
         self.assertAllEqual(joined.labels, first + second)
         self.assertEqual(joined.classes, 4)
 
-    def test_an_order_is_asked_for(self):
-        names = ("ant", "bee"), ("ant", "bee")
+    def test_an_order_is_assumed_and_said(self):
+        names = ("ant", "bee"), ("bee", "cow")
+        joined = self.join([0] * 5, [1] * 4, names, ordered=False)
+        self.assertEqual(joined.class_names, ("ant", "bee", "cow"))
+        self.assertAllEqual(joined.labels, [0] * 5 + [2] * 4)
+        self.assertTrue(joined.is_order_assumed)
+        for options in ({"class_names": "sorted", "ordered": False}, {}):
+            names = ("ant", "bee"), ("ant", "bee")
+            joined = self.join([0] * 5, [1] * 4, names, **options)
+            self.assertFalse(joined.is_order_assumed)
+
+    def test_labels_that_start_at_1(self):
+        joined = self.join([1, 2, 3, 1, 1], [3] * 4, first_label=1)
+        self.assertAllEqual(joined.labels, [0, 1, 2, 0, 0] + [2] * 4)
         self.assertRefused(
-            "class of ant,bee is not known: give --class_names",
+            "b.npz: label 0 is below first_label=1",
             self.join,
-            *([0] * 5, [1] * 4, names),
-            ordered=False,
+            *([1] * 5, [0] * 4),
+            first_label=1,
+        )
+        self.assertRefused(
+            "first_label=1 is about labels that are numbers",
+            self.join,
+            *([0] * 5, [1] * 4, (("a", "b"), ("a", "b"))),
+            first_label=1,
         )
 
     def test_numbers_stay_what_a_source_says(self):

@@ -57,7 +57,7 @@ class SignaturesTest(parameterized.TestCase, tf.test.TestCase):
         (
             None,
             rf"several.tflite has 3 signatures, .* not known: {SIGNATURES}: "
-            r"choose one with --signature \(signature= in Python\)$",
+            "choose one with signature$",
         ),
         ("infer", rf"has no signature 'infer', only {SIGNATURES}$"),
         ("train", "several.tflite has 2 inputs"),

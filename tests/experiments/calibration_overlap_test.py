@@ -180,7 +180,7 @@ class AuditTest(Folder):
         self.assertIsNone(self.audit().calibration)
 
     def test_what_does_not_go_together(self):
-        with self.assertRaisesRegex(InputError, "needs --calibration"):
+        with self.assertRaisesRegex(InputError, "needs calibration"):
             self.audit(leave_out_calibration=True)
         options = {"calibration": self.members, "leave_out_calibration": True}
         with self.assertRaisesRegex(

@@ -218,7 +218,7 @@ class TableTest(Folder):
          own_task.linear(v)[:, :2].sum(1, keepdims=True), None,
          "outputs 2 classes, but there is a label 2"),
         ("order", lambda v: own_task.linear(v)[:, [1, 2, 0]], None,
-         "members, and chance is .*--class_names.*--allow_chance"),
+         "members, and chance is .*class_names.*allow_chance"),
         ("constant", lambda v: np.tile([0.5, 0.3, 0.2], (len(v), 1)), None,
          "and chance is"),
     )  # fmt: skip
@@ -270,7 +270,7 @@ class TableTest(Folder):
 
     def test_pixels_are_of_images(self):
         self.assertRefused(
-            "--input_range=0..1 is about numbers of 0..255, and the records "
+            "input_range=.0, 1. is about numbers of 0..255, and the records "
             "lie in -.*leave it out",
             own_task.linear,
             *self.sides,
@@ -303,19 +303,17 @@ class TableTest(Folder):
 
     @parameterized.parameters(
         (None, None, "nothing to audit: give a model"),
-        ("x", None, "--nonmembers is missing: an audit needs both sides"),
-        (None, "x", "--members is missing"),
+        ("x", None, "nonmembers is missing: an audit needs both sides"),
+        (None, "x", "members is missing"),
     )
     def test_a_side_is_missing(self, members, nonmembers, pattern):
         self.assertRefused(pattern, None, members, nonmembers)
 
     def test_no_model_or_no_records(self):
-        self.assertRefused(
-            "records are missing: give --members", own_task.linear
-        )
+        self.assertRefused("records are missing: give members", own_task.linear)
         path = self.dir / "a.npz"
         np.savez(path, x=1, y=1)
-        self.assertRefused("are records: give the --model", None, path, path)
+        self.assertRefused("are records: give the target", None, path, path)
         np.savez(path, preds=1, labels=1)
         self.assertRefused(
             "holds labels, preds: outputs are called probabilities or logits, "
@@ -328,7 +326,7 @@ class TableTest(Folder):
     @parameterized.parameters(
         ({"recipe": {"name": "digits"}}, "is a run directory, whose audit"),
         ({}, "config.json is neither an audit's nor a run's, or .* damaged"),
-        ({"kind": "other"}, "neither .*: choose another --out, or delete"),
+        ({"kind": "other"}, "neither .*: choose another out, or delete"),
         ([], "config.json: the file holds"),
     )
     def test_what_is_not_an_audit_is_left_alone(self, config, pattern):
@@ -422,7 +420,7 @@ class ImagesTest(Folder):
         self.assertRefused(
             "taken as pixels of 0..255, 38 of 60 members are classified right"
             " .*; taken as pixels of 0..1, 59 of 60 .*: give "
-            "--input_range=0..1 ",
+            "input_range=.0, 1. ",
             answer,
             *sides,
             input_range="0..255",
@@ -431,7 +429,7 @@ class ImagesTest(Folder):
         # Where no range is better, chance stops as before.
         labels = np.random.default_rng(0).permutation(labels)
         self.assertRefused(
-            r"check --input_range \(pixels were taken as 0..255\)",
+            r"check input_range \(pixels were taken as 0..255\)",
             answer,
             *own_task.split(images, labels),
             input_range="0..255",
@@ -592,7 +590,7 @@ class SavedTest(Folder):
 
     def test_words_about_a_model_that_is_not_there(self):
         self.assertRefused(
-            "--input_range is about a model, and only saved",
+            "input_range is about a model or its records, and only saved",
             None,
             *self.saved_sides(),
             input_range="0..1",

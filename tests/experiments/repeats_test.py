@@ -215,7 +215,7 @@ class SignatureTest(Folder):
     def test_has_to_be_chosen(self, kind):
         self.assertRefused(
             r"classify \(x float32 \[-1, 4\] -> probabilities float32 .*train "
-            r"\(.*choose one with --signature \(signature= in Python\)",
+            r"\(.*choose one with signature$",
             getattr(self, kind),
             outputs="probabilities",
         )
@@ -250,7 +250,7 @@ class SignatureTest(Folder):
 
     def test_of_what_has_none(self):
         self.assertRefused(
-            "'m' has no signatures, .* leave out --signature=classify",
+            "'m' has no signatures, .* leave out signature=.classify",
             {"m": network()},
             signature="classify",
         )

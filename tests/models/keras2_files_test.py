@@ -158,15 +158,12 @@ class ReadTest(Opened):
             self.assertEqual(info["library"], library)
 
     def test_what_is_not_said_is_asked_for(self):
-        self.assertNotOpened(
-            "has no Rescaling .* give --input_range", sequence()
-        )
+        doubt = self.open(sequence()).choice.doubt
+        self.assertRegex(doubt, "has no Rescaling .* give input_range")
         linear = bytes_in(ending=None)
-        self.assertNotOpened(
-            "ends in its Dense layer 'last' without a softmax, .* "
-            "--outputs=logits or",
-            linear,
-        )
+        target = self.open(linear)
+        self.assertIsNone(target.info["outputs"])
+        self.assertRegex(target.ending, "its Dense layer 'last' without a soft")
         info = self.open(linear, ModelOptions(outputs="logits")).info
         self.assertEqual(info["outputs"], "logits")
         several = bytes_in(ending="sigmoid", classes=3)
@@ -174,7 +171,7 @@ class ReadTest(Opened):
 
     def test_a_word_against_what_is_read(self):
         self.assertNotOpened(
-            r"pixels of 0..255 \(its layer 'scale'\), but --input_range=0..1",
+            r"pixels of 0..255 \(its layer 'scale'\), but input_range=.0, 1.",
             bytes_in(),
             UNIT,
         )
@@ -320,7 +317,9 @@ class MethodTest(Opened):
     def test_asks_for_the_range_as_its_model(self, make):
         model = make()
         for method in methods(model):
-            self.assertNotOpened("give --input_range=0..1", method)
+            choice = self.open(method).choice
+            self.assertRegex(choice.doubt, "give input_range=.0, 1.")
+            self.assertTrue(choice.is_open)
         self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
 
     @parameterized.parameters(keras, tf_keras)
@@ -367,8 +366,8 @@ class MethodTest(Opened):
             model,
             UNIT,
         )
-        self.assertNotOpened("method of a model .* give --input_range=0..1",
-                             model.predict)  # fmt: skip
+        doubt = self.open(model.predict).choice.doubt
+        self.assertRegex(doubt, "method of a model .* give input_range=.0, 1.")
         self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
         options = {"values": self.unit, "fed": self.unit}
         self.assertAnswers(model.predict, model, **options)

@@ -90,10 +90,10 @@ class CheckKindTest(parameterized.TestCase):
     @parameterized.parameters(
         ([[0.5, 0.492]], "probabilities", "record 0 sum to 0.992"),
         ([[1.5, -0.5]], "probabilities", "one number a record, -0.5 to -0.5"),
-        ([[3, 1, -2.0]], "probabilities", "if .* logits, give --outputs=log"),
+        ([[3, 1, -2.0]], "probabilities", "if .* logits, give outputs=.log"),
         (np.random.default_rng(0).gamma(2, 3, (40, 3)), "probabilities",
-         r"unusual of logits: .* \(give --outputs=logits\)"),
-        ([[0.5, 0.5]], "logits", "sum to 1: give --outputs=probabilities"),
+         r"unusual of logits: .* \(give outputs=.logits.\)"),
+        ([[0.5, 0.5]], "logits", "sum to 1: give outputs=.probabilities"),
         ([[0.5, 0.5], [0.5, np.nan]], "logits", "outputs .* for record 1: num"),
     )  # fmt: skip
     def test_says_what_to_do(self, rows, outputs, pattern):

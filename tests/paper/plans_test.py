@@ -173,9 +173,17 @@ class StagesTest(tf.test.TestCase):
             writer.writerow(["epoch", "seconds"])
             writer.writerows(enumerate(seconds, 1))
 
+    def export(self, job, *schemes):
+        self.put(job, *(f"artifacts/{scheme}.tflite" for scheme in schemes))
+        path = self.out / job.folder / "artifacts" / "manifest.json"
+        path.write_text(json.dumps(dict.fromkeys(schemes, {})))
+
     def test_a_stage_is_done_if_its_file_is_there(self):
         self.put(self.job, "model.keras", "artifacts/int8.tflite")
         self.audit(self.job, "keras")
+        # Killed before the file was in the manifest.
+        self.assertEqual(stages.done(self.job, self.out), ("train",))
+        self.export(self.job, "int8")
         # A file was made since.
         self.assertNotIn("attack", stages.done(self.job, self.out))
         self.audit(self.job, *self.job.targets, "int8_twin")
@@ -264,8 +272,7 @@ class StagesTest(tf.test.TestCase):
         self.put(self.full, "model.keras")
         self.sweep(self.full)
         self.audit(self.full, *self.full.targets)
-        self.put(self.full, "artifacts/int8_ptq.tflite")
-        self.put(self.full, "artifacts/tfmot_int8.tflite")
+        self.export(self.full, "int8_ptq", "tfmot_int8")
         shown = stages.plan_lines(
             stages.plan_runs([self.full, self.job], self.out)
         )

@@ -214,7 +214,7 @@ class StoredResultsTest(tf.test.TestCase):
                 with self.subTest(f"{folder}/{name}"):
                     self.assert_same_cells(path.read_text(), as_csv(table))
         parts = page_parts.parts(
-            finished, tables, drawn, folder=reproduction_files.FIGURES
+            finished, drawn, folder=reproduction_files.FIGURES
         )
         pages = result_pages.pages(parts, tables, drawn)
         pages["commands.md"] = ledger.commands(finished)
@@ -223,7 +223,7 @@ class StoredResultsTest(tf.test.TestCase):
                 self.assertEqual((self.results / name).read_text(), text)
         for page in PAGES:
             filled = page_parts.parts(
-                finished, tables, drawn, folder="../paper/results/figures"
+                finished, drawn, folder="../paper/results/figures"
             )
             text = page.read_text()
             self.assertRegex(text, page_parts.PART)

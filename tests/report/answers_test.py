@@ -210,7 +210,8 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("not shown to differ: int8 ", line)
         page = render(run_summary.collect([folder]), [])
         self.assertIn(
-            "Compared with keras, w2 gives away less; the others", page
+            "finds less in w2 than in keras; the other one is not ",
+            page,
         )
 
     def test_repeated_records_are_counted_once_everywhere(self):

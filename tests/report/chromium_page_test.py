@@ -27,6 +27,15 @@ return [...document.querySelectorAll(".drawing")].map(
             y: box.y + scrollY, width: box.width, height: box.height};
   }).filter(box => box.width > 0));
 """
+# Where the rows of the first screen's table end.
+FIRST_SCREEN = """
+return document.querySelector(".models").getBoundingClientRect().bottom;
+"""
+# What can be reached with a keyboard and has no name.
+NAMELESS = """
+return [...document.querySelectorAll("a, summary, [tabindex]")]
+  .filter(e => !e.textContent.trim()).map(e => e.outerHTML);
+"""
 OPEN = "document.querySelectorAll('details').forEach(e => { e.open = true; })"
 
 
@@ -76,16 +85,24 @@ class ChromiumTest(Reports):
                     chromium.show(driver, size=size, dark=dark)
                     shown = chromium.screenshot(driver, kept / f"{name}.png")
                     self.looks_right(driver, shown, size=size, dark=dark)
+            with self.subTest("on paper"):
+                self.assertBetween(chromium.pages(driver), 2, 5)
+                chromium.show(driver, dark=True, media="print")
+                shown = chromium.screenshot(driver, kept / "print.png")
+                self.assertAllEqual(shown[-1, -1], [255, 255, 255])
+                self.drawings(driver, shown, "narrow")
+            with self.subTest("the first screen"):
+                chromium.show(driver, size="desktop")
+                bottom = driver.execute_script(FIRST_SCREEN)
+                self.assertLess(bottom, chromium.SIZES["desktop"][1])
+            with self.subTest("with a keyboard"):
+                self.assertEqual(driver.execute_script(NAMELESS), [])
             with self.subTest("everything open"):
+                chromium.show(driver, size="phone")
                 driver.execute_script(OPEN)
                 self.is_laid_out(driver, "phone")
                 chromium.show(driver, size="desktop")
                 self.is_laid_out(driver, "desktop")
-            with self.subTest("on paper"):
-                chromium.show(driver, dark=True, media="print")
-                shown = chromium.screenshot(driver, kept / "print.png")
-                self.assertAllEqual(shown[-1, -1], [255, 255, 255])
-                self.drawings(driver, shown, "wide")
             self.assertEqual(driver.get_log("browser"), [])
 
     def looks_right(self, driver, shown, *, size, dark):
@@ -100,6 +117,7 @@ class ChromiumTest(Reports):
         self.assertGreater(layout["boxes"], 300)
         self.assertEqual(layout["overlaps"], [])
         self.assertEqual(layout["outside"], [])
+        self.assertEqual(driver.execute_script(chromium.WIDE), [])
         self.assertEqual(layout["width"], chromium.SIZES[size][0])
 
     def drawings(self, driver, shown, kind):
@@ -108,7 +126,7 @@ class ChromiumTest(Reports):
         self.assertGreaterEqual(len(figures), 7)
         for (box,) in figures:
             self.assertEqual(box["kind"], kind)
-            self.assertGreater(box["width"], 300)
+            self.assertGreater(box["width"], 280)
             left, top = round(box["x"]), round(box["y"])
             part = shown[top:, left:][
                 : round(box["height"]), : round(box["width"])

@@ -8,8 +8,10 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
+from qmia_tf import files as stored_files
 from qmia_tf.auditing import audit, audit_result
-from qmia_tf.report import figures, run_list, warnings
+from qmia_tf.errors import InputError
+from qmia_tf.report import figures, make_report, run_list, warnings
 from qmia_tf.run_dir import RunDir
 
 FILES = {
@@ -127,6 +129,73 @@ class TablesTest(OwnReports):
         audit.audit_outputs(folder)
         (warned,) = self.warnings(folder)
         self.assertStartsWith(warned, "scans (phone): hardly better than")
+
+
+class OwnRecordsTest(OwnReports):
+    """Records that somebody brings have no name, and need none."""
+
+    def folder(self, files=("phone", "server")):
+        folder = self.own(files=files)
+        path = folder / "config.json"
+        config = stored_files.read_json(path)
+        config["dataset"] |= {"members": "a.npz", "nonmembers": "b.npz"}
+        stored_files.write_json(path, config)
+        audit.audit_outputs(folder)
+        return folder
+
+    def test_no_file_of_records_is_a_title_or_a_name(self):
+        paths = make_report(
+            [self.folder()], self.root / "report", formats=["html", "svg"]
+        )
+        names = [path.name for path in paths]
+        self.assertContainsSubset(["threshold.svg", "tradeoff.svg"], names)
+        page = paths[1].read_text()
+        # They are among the settings alone, which are folded.
+        self.assertNotIn("a.npz", page[: page.index('id="numbers"')])
+        self.assertIn("a.npz", page)
+        self.assertIn("<h1>scans</h1>", page)
+        # No target of these is a Keras model of ours.
+        self.assertNotIn("Keras model", page)
+        self.assertNotIn("rest with keras", page)
+
+    def test_the_same_records_are_drawn_together(self):
+        first = audit_result.load(self.folder())
+        (name,) = figures.groups([first, dataclasses.replace(first, name="x")])
+        self.assertRegex(name, "^records eeeeeeee$")
+        (run,) = run_list.sort_runs([first])
+        self.assertEqual(run.title, "your records")
+
+    def test_a_name_that_a_person_gives(self):
+        folder = self.folder()
+        result = audit.audit_outputs(
+            folder, config=audit.AuditConfig(name="The shipped model")
+        )
+        self.assertEqual(result.name, "The shipped model")
+        (path, *_) = make_report([result], self.root / "a", formats=["md"])
+        self.assertStartsWith(path.read_text(), "In words: The shipped model\n")
+        paths = make_report(
+            [result], self.root / "b", formats=["summary"], name="Other"
+        )
+        summary = stored_files.read_json(paths[1])
+        self.assertEqual(summary["name"], "Other")
+        with self.assertRaisesRegex(InputError, "name must be"):
+            audit.AuditConfig(name=3)
+
+
+class CurvesTest(OwnReports):
+    def test_labels_alone_leave_no_empty_panel(self):
+        """A score with two values has no threshold with few false alarms."""
+        folder = self.own(files=["phone", "server"])
+        synthetic_outputs.hard_labels(
+            members=80, nonmembers=70, gain=(5.0, 2.5), target="phone"
+        ).save(folder / "outputs" / "phone.npz")
+        result = audit.audit_outputs(folder)
+        roc = figures.FIGURES["roc"](result)
+        (axes,) = roc.draw().axes
+        self.assertEqual(axes.get_title(loc="left"), "server")
+        self.assertIn("below 10 % FPR, so not drawn: phone.", roc.caption())
+        alone = dataclasses.replace(result, targets=result.targets[:1])
+        self.assertIsNone(figures.roc(alone))
 
 
 class FiguresTest(OwnReports):

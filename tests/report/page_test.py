@@ -3,6 +3,7 @@
 import base64
 import collections
 import dataclasses
+import html
 import html.parser
 import re
 import urllib.parse
@@ -15,19 +16,18 @@ from report_runs import FULL, Reports
 from synthetic_audits import changed
 
 from qmia_tf import registry
-from qmia_tf.auditing import leak_comparison, leak_test, verdict
 from qmia_tf.report import (
     figure_set,
     figures,
     run_list,
     run_summary,
 )
-from qmia_tf.report.html import filters, page, render, summary_section
+from qmia_tf.report.html import filters, page, render, terms
 from qmia_tf.report.tables import Column
 from qmia_tf.statistics.intervals import Estimate
 
 VOID = {"meta", "link", "img", "br"}
-KINDS = ("overview", "threshold", "risk")
+KINDS = ("overview", "threshold")
 EVIL = "<script>alert('1')&amp;\"</script>"
 
 
@@ -92,10 +92,57 @@ class PageTest(Reports):
         self.assertEmpty(self.read.open)
         self.assertStartsWith(self.page, "<!DOCTYPE html>")
         text = " ".join(self.read.text)
-        for section in ("paper", "threshold", "artefacts", "limits"):
+        for section in ("answer", "threshold", "numbers", "words", "limits"):
             self.assertIn(section, self.attributes("id"))
-        self.assertIn("Read the numbers with care", text)
-        self.assertIn("How everything was computed", text)
+        for heading in ("How far to trust this", "What to do next"):
+            self.assertIn(heading, text)
+        self.assertIn("table-table1", self.attributes("id"))
+
+    def test_the_first_screen_comes_first(self):
+        ids = [x for x in self.attributes("id") if not x.startswith("term")]
+        self.assertEqual(ids[0], "answer")
+        before = self.page[: self.page.index('<nav id="contents"')]
+        self.assertNotIn("<svg", before)
+        for screen in self.report_.screens:
+            self.assertIn(screen.rows[0].attack, before)
+
+    def test_every_table_is_folded(self):
+        tags, depth = [], 0
+        for tag in re.findall(r"</?(?:details|table)\b", self.page):
+            depth += {"<details": 1, "</details": -1}.get(tag, 0)
+            if tag == "<table":
+                tags.append(depth)
+        self.assertEqual(tags.count(0), len(self.report_.screens))
+        self.assertLen(
+            re.findall("<table", self.page),
+            len(self.report_.screens)
+            + len(re.findall('class="table"', self.page)),
+        )
+
+    def test_words_say_what_they_mean(self):
+        links = [
+            (x["href"][1:], x["title"])
+            for tag, x in self.read.elements
+            if tag == "a" and x.get("class") == "term"
+        ]
+        self.assertNotEmpty(links)
+        self.assertLen({key for key, _ in links}, len(links))
+        meanings = re.findall(
+            r'<div id="(term-[^"]+)"><dt>[^<]+</dt><dd>([^<]+)</dd>', self.page
+        )
+        for key, title in links:
+            self.assertIn(
+                (key, filters.prose(title)),
+                [(k, html.unescape(x)) for k, x in meanings],
+            )
+        hovers = [
+            filters.prose(x["title"])
+            for tag, x in self.read.elements
+            if tag == "abbr"
+        ]
+        listed = {html.unescape(text) for _, text in meanings}
+        hovers = {x for x in hovers if "minus that on" not in x}
+        self.assertEqual(hovers - listed, set())
 
     def test_ids_are_unique_and_every_link_leads_somewhere(self):
         ids = self.attributes("id")
@@ -127,7 +174,8 @@ class PageTest(Reports):
 
     def test_every_figure_has_its_words_and_both_drawings(self):
         held = [x for _, x in self.read.elements if x.get("role") == "img"]
-        shown = [x for x in self.pictures if x.kind != page.RISK]
+        shown = [x for x in self.pictures if x.kind != page.TOP]
+        self.assertLen(shown, len(self.pictures) / 2)
         self.assertNotEmpty(shown)
         self.assertCountEqual(
             [x["aria-label"] for x in held], [x.alt for x in shown]
@@ -167,7 +215,34 @@ class PageTest(Reports):
         self.assertTrue(render(self.report_, self.pictures) == self.page)
 
 
+class TermsTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        result = synthetic_audits.result(synthetic_audits.target(records=60))
+        self.terms = terms.Terms([run_list.Run(result)])
+
+    def test_the_first_of_each_word(self):
+        marked = self.terms.hover("Members <b> and members: AUC, auc_above")
+        self.assertEqual(marked.count("<abbr "), 2)
+        self.assertIn(">Members</abbr> &lt;b&gt; and members: <abbr", marked)
+        self.assertEndsWith(marked, ">AUC</abbr>, auc_above")
+
+    def test_one_link_a_page(self):
+        self.assertIn('href="#term-AUC"', self.terms.link("AUC"))
+        self.assertEqual(self.terms.link("AUC"), "AUC")
+        self.assertEqual([word for _, word, _ in self.terms.listed()], ["AUC"])
+
+    def test_attacks_say_what_they_need(self):
+        marked = self.terms.hover("gap attack")
+        self.assertIn("needs the classes that the target names.", marked)
+
+
 class FiltersTest(parameterized.TestCase):
+    @parameterized.parameters((0.5, "0.0%"), (0.75, "50.0%"), (1.0, "100.0%"))
+    def test_along(self, auc, want):
+        self.assertEqual(filters.along(auc), want)
+        self.assertEqual(filters.along(0.4), "0.0%")
+
     @parameterized.parameters(
         ("a" * 64, "text", ("a" * 64, "", "hash")),
         ("int8 >= 2", "text", ("int8 ≥ 2", "", "text")),
@@ -183,122 +258,6 @@ class FiltersTest(parameterized.TestCase):
     )
     def test_prose(self, text, want):
         self.assertEqual(filters.prose(text), want)
-
-
-class SummaryTest(parameterized.TestCase, tf.test.TestCase):
-    def said(self, *targets, **fields):
-        result = synthetic_audits.result(*targets, **fields)
-        return summary_section.summary([run_list.Run(result)], "scans")
-
-    def said_of(self, kind, **leak):
-        """The summary of one artefact whose audit said this."""
-        target = synthetic_audits.target("int8")
-        target = synthetic_audits.with_leak(target, verdict=kind, **leak)
-        (said,) = self.said(target)
-        return said
-
-    @parameterized.parameters(
-        ("small leak", "Small leak: int8 gives away a little of who was among"),
-        ("clear leak", "Clear leak: int8 gives away something of who was"),
-        ("severe leak", "Severe leak: int8 gives away much of who was among"),
-    )
-    def test_leaks(self, kind, want):
-        said = self.said_of(kind, auc=Estimate(0.71, 0.66, 0.76))
-        self.assertStartsWith(said, want)
-        self.assertIn("has an AUC of 0.71 [0.66, 0.76], where", said)
-        self.assertNotIn("would have been found", said)
-
-    def test_no_leak(self):
-        said = self.said_of(
-            "no leak found",
-            p_value=0.31,
-            detectable=leak_test.Detectable(0.612, 0.6, 0.8, "margin"),
-        )
-        self.assertStartsWith(
-            said,
-            "No leak found: no attack shows that int8 tells who was among the "
-            "scans training records. The strongest attack (",
-        )
-        self.assertEndsWith(
-            said,
-            "p 0.31, adjusted for all 8 attacks; an AUC of 0.612 would have "
-            "been found in 80 of 100 such audits.",
-        )
-
-    def test_cannot_say(self):
-        self.assertEqual(
-            self.said_of("cannot say", reasons=["a check failed", "too few"]),
-            "Cannot say whether int8 tells who was among the scans training "
-            "records: a check failed; too few.",
-        )
-
-    def test_audits_without_a_leak_test(self):
-        target = synthetic_audits.target(records=400, gain=(4.0, 2.5))
-        old = changed(target, leak=None)
-        self.assertEqual(
-            self.said(old),
-            ["No verdict on keras: its audit has no test over all attacks."],
-        )
-        self.assertRegex(
-            self.said(old, target)[0],
-            r"\? Clear leak: .* \(AUC .*\]\); no verdict: ",
-        )
-
-    @parameterized.parameters(
-        (
-            {"a": (0.05, 0.15), "b": (-0.15, -0.05), "c": (-0.05, 0.05)},
-            "a gives away more; b gives away less; the others are not shown to "
-            "differ.",
-        ),
-        (
-            {"a": (0.05, 0.15), "b": (0.05, 0.15)},
-            "each of a, b gives away more.",
-        ),
-        (
-            {"a": (-0.05, 0.05)},
-            "no other artefact is shown to give away more or less.",
-        ),
-    )
-    def test_against_the_first(self, ends, want):
-        first = synthetic_audits.target("keras")
-        comparison = leak_comparison.LeakComparison(
-            attack="margin",
-            candidates=["margin"],
-            first="keras",
-            first_auc=0.6,
-            differences=[
-                leak_comparison.Difference(name, 0.6, Estimate(0, *x), 0.01)
-                for name, x in ends.items()
-            ],
-        )
-        others = (changed(first, target=name) for name in ends)
-        _, said = self.said(first, *others, comparison=comparison)
-        self.assertEqual(said, f"Compared with keras, {want}")
-
-
-class ChangesTest(Reports):
-    def test_leak_and_change(self):
-        report = run_summary.collect(
-            [
-                self.run_of("full", FULL, gain=(5.0, 2.0)),
-                self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
-            ]
-        )
-        first, second = summary_section.summary(report.runs, "CIFAR-10")
-        targets = [x for run in report.runs for x in run.audit.targets]
-        self.assertStartsWith(
-            first, "Who was among the CIFAR-10 training records? "
-        )
-        verdicts = [target.leak.verdict for target in targets]
-        for kind in set(verdicts):
-            count = verdicts.count(kind)
-            who = f"{count} of 3 artefacts" if count > 1 else r"\w.* as \w"
-            self.assertRegex(first.lower(), f"{kind}: {who}")
-        # The severest stands first.
-        worst = max(verdicts, key=verdict.VERDICTS.index)
-        self.assertIn(f"? {worst.capitalize()}: ", first)
-        self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
-        self.assertNotIn("full precision as", second)
 
 
 class RecordsTest(Reports):
@@ -324,7 +283,28 @@ class RecordsTest(Reports):
         text = " ".join(" ".join(read.text).split())
         self.assertIn("class 1, named class 2", text)
         self.assertIn("the interval of 1 lies above 1/2", text)
-        self.assertIn("keep this page as private as the data", text)
+        self.assertIn("Keep this page as private as the data", text)
+
+    def test_an_interval_that_records_share_is_said_once(self):
+        report = run_summary.collect([self.run_of("full", FULL)])
+        (run,) = report.runs
+        (target,) = run.audit.targets
+        first = target.risky_members[0]
+        shared = Estimate(0.7, 0.6, 0.8)
+        members = [changed(first, record_id=0, probability__value=0.9)]
+        members += [
+            changed(first, record_id=n, probability=shared)
+            for n in range(1, 24)
+        ]
+        target = changed(target, risky_members=members)
+        groups = filters.by_probability(target)
+        self.assertEqual([len(records) for _, records in groups], [1, 23])
+        self.assertEqual(groups[1][0], shared)
+        audit = changed(run.audit, targets__keras__risky_members=members)
+        report = dataclasses.replace(report, runs=[run_list.Run(audit)])
+        said = render(report, [])
+        self.assertEqual(said.count("P</abbr>"), 2)
+        self.assertEqual(said.count('<p class="less">no. '), 24)
 
 
 if __name__ == "__main__":

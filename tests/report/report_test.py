@@ -140,7 +140,7 @@ class FormatsTest(Reports):
         self.assertLen({path.suffix for path in written[1:]}, 1)
 
     def test_what_is_asked_for(self):
-        with self.assertRaisesRegex(InputError, "'pdf'.*html,png"):
+        with self.assertRaisesRegex(InputError, "'pdf'.*html,summary,png"):
             make_report([], self.root, formats=["pdf"])
         with self.assertRaisesRegex(InputError, "--run_dirs"):
             make_report([], self.root)

@@ -77,9 +77,9 @@ class InputFormsTest(parameterized.TestCase, tf.test.TestCase):
         ("0..1", None, "0..1", None),
         ("0..1", "0..1", "0..1", None),
         (None, "-1..1", "-1..1", None),
-        (None, None, None, "give --input_range=0..1, 0..255"),
+        (None, None, None, None),
         ("0..1", "0..255", None,
-         r"takes pixels of 0..1 \(its layer 'x'\), but --input_range"),
+         r"takes pixels of 0..1 \(its layer 'x'\), but input_range"),
     )  # fmt: skip
     def test_chosen(self, read, given, expected, pattern):
         opening = Opening("m", ModelOptions(given), None)

@@ -288,9 +288,6 @@ class TFLiteTest(Opened):
             lambda a, b: a + b, [(1, 3), (1, 3)], self.folder / "two.tflite"
         )
         for name, options, pattern in (
-            ("float", AUTO, "does not say in its quantization which pixels: "
-             "give --input_range"),
-            ("logits", UNIT, "ends in FULLY_CONNECTED, so whether"),
             ("int8", ModelOptions(input_range="0..255"),
              r"pixels of 0..1 \(its input's scale and zero point\), but"),
             ("float", LOGITS, "in SOFTMAX, so it outputs probabilities, but"),
@@ -298,6 +295,12 @@ class TFLiteTest(Opened):
         ):  # fmt: skip
             path = self.folder / f"{name}.tflite"
             self.assertRefused(pattern, self.open, path, options)
+        doubt = self.open(self.folder / "float.tflite").choice.doubt
+        pattern = "does not say in its quantization which range.*give input_ra"
+        self.assertRegex(doubt, pattern)
+        target = self.open(self.folder / "logits.tflite", UNIT)
+        self.assertIsNone(target.info["outputs"])
+        self.assertEqual(target.ending, "ends in FULLY_CONNECTED")
 
     @parameterized.parameters(
         ("float", {}), ("int8", {"inputs": tf.int8, "outputs": tf.int8})
@@ -376,10 +379,10 @@ class SavedModelTest(Opened):
         self.assertNotEqual(changed, facts["sha256"])
 
     def test_what_is_not_said_and_bad_signatures(self):
-        pattern = "SavedModel does not say .*--input_range"
-        self.assertRefused(pattern, self.open, self.path)
-        pattern = "so whether it outputs prob"
-        self.assertRefused(pattern, self.open, self.path, UNIT)
+        target = self.open(self.path)
+        pattern = "SavedModel does not say .*input_range"
+        self.assertRegex(target.choice.doubt, pattern)
+        self.assertIsNone(target.info["outputs"])
         row = tf.TensorSpec([None, 4], tf.float32, "x")
         two = row, tf.TensorSpec([None, 4], tf.float32, "y")
         text = tf.TensorSpec([None], tf.string, "x")
@@ -424,21 +427,22 @@ SIGMOIDS = (
     r"ends in 4 sigmoids \(its Dense layer 'last'\): each is a label of its "
     r"own \(multi-label\), and only one class"
 )
+# What is measured: the range, or what comes out.
+RANGE_OPEN = (
+    sequence,
+    lambda: sequence(keras.layers.Conv2D(2, 1), rescaling()),
+)
+OUTPUTS_OPEN = (
+    lambda: sequence(rescaling(), ending="linear"),
+    lambda: followed(keras.layers.Activation("relu")),
+    lambda: followed(keras.layers.Dense(4)),
+    lambda: followed(keras.layers.Dense(4, "softplus")),
+)
 NOT_OPENED = (
-    (lambda _: sequence(), AUTO, "has no Rescaling .* give --input_range"),
-    (lambda _: sequence(keras.layers.Conv2D(2, 1), rescaling()), AUTO,
-     "give --input_range"),
-    (lambda _: sequence(rescaling(), ending="linear"), AUTO,
-     "ends in its Dense layer 'last' without a softmax, .* --outputs=logits"),
     (lambda _: sequence(rescaling(name="scale")), UNIT,
-     r"takes pixels of 0..255 \(its layer 'scale'\), but --input_range="),
+     r"takes pixels of 0..255 \(its layer 'scale'\), but input_range="),
     (lambda _: sequence(rescaling()), ModelOptions(outputs="logits"),
      r"ends in a softmax \(its Dense layer 'last'\), so it outputs"),
-    (lambda _: followed(keras.layers.Activation("relu")), UNIT,
-     "without a softmax, so whether"),
-    (lambda _: followed(keras.layers.Dense(4)), UNIT, "without a softmax"),
-    (lambda _: followed(keras.layers.Dense(4, "softplus")), UNIT,
-     "without a softmax, so whether"),
     (lambda _: sequence(ending="sigmoid"), UNIT, SIGMOIDS),
     (lambda _: sequence(ending="sigmoid"), LOGITS, SIGMOIDS),
     (lambda _: sequence(ending="sigmoid"),
@@ -469,6 +473,19 @@ class ListedTest(Opened):
     @parameterized.parameters(*NOT_OPENED)
     def test_is_not_opened(self, make, options, pattern):
         self.assertRefused(pattern, self.open, make(self.dir), options)
+
+    @parameterized.parameters(*RANGE_OPEN)
+    def test_a_range_that_is_not_said(self, make):
+        doubt = self.open(make()).choice.doubt
+        self.assertRegex(doubt, "has no Rescaling .* give input_range")
+
+    @parameterized.parameters(*OUTPUTS_OPEN)
+    def test_an_ending_that_does_not_say(self, make):
+        target = self.open(
+            make(), UNIT if make is not OUTPUTS_OPEN[0] else AUTO
+        )
+        self.assertIsNone(target.info["outputs"])
+        self.assertRegex(target.ending, "ends in its .* without a softmax")
 
     def test_a_function(self):
         seen = []
@@ -541,9 +558,9 @@ class ListedTest(Opened):
 
     def test_bad_options(self):
         for pattern, *options in (
-            ("--input_range has 3 values for 2", ["0..1"] * 3, None, 2),
-            ("--input_range must be one of 0..1", "0..2", None, 1),
-            ("--outputs must be one of pro", None, "scores", 1),
+            ("input_range has 3 values for 2", ["0..1"] * 3, None, 2),
+            ("input_range must be one of 0..1", "0..2", None, 1),
+            ("outputs must be one of pro", None, "scores", 1),
         ):
             self.assertRefused(pattern, listing.options_by_model, *options)
 

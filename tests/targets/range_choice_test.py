@@ -106,22 +106,36 @@ class FilesTest(Asked):
         right = expected.argmax(axis=1) == self.labels
         self.assertGreater(right[:SIDE].mean(), 0.9)
 
-    def test_int16_asks_and_takes_input_range(self):
+    def test_int16_takes_what_the_members_say_or_input_range(self):
+        rng = np.random.default_rng(0)
+        labels, self.labels = self.labels, rng.permutation(self.labels)
         self.assertStops(
             "takes int16 codes and says in its scale only the largest absolute "
-            "value, 1, not which pixels: give --input_range=0..1",
+            "value, 1, not which range, .*: give input_range=.0, 1., .*of 100 "
+            r"members, and mean loss: 0..1 on \d+, .*; -1..1 on \d+, .*; nam"
+            "ing one class on 29: none is clearly right",
             "int16",
             self.values,
         )
+        self.labels = labels
         entry = LiteRT(str(self.folder / "int16.tflite")).get_input_details()
         step, zero = entry[0]["quantization"]
         self.assertEqual(zero, 0)
         unit = np.float32(self.values) / np.float32(255)
         codes = np.rint(unit / np.float32(step)).clip(max=32767)
-        outputs = self.ask("int16", self.values, "0..1")
-        self.assertRight(outputs, "int16", codes.astype(np.int16))
+        for given in ("0..1", None):
+            outputs = self.ask("int16", self.values, given)
+            self.assertRight(outputs, "int16", codes.astype(np.int16))
+            self.assertEqual(outputs.info["input_range"], "0..1")
+        (line,) = self.lines
+        self.assertRegex(
+            line,
+            r"^m: input_range=\(0, 1\) is taken: right on 9\d of 100 members, "
+            r"mean loss .*; -1..1 on \d+, .*; naming one class on 29 \(exact ",
+        )
+        self.assertEndsWith(line, outputs.info["measured"]["input_range"])
         self.assertStops(
-            "give --input_range=0..1", "int16", self.values, "-1..1"
+            "give input_range=.0, 1.", "int16", self.values, "-1..1"
         )
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1",
@@ -159,7 +173,7 @@ class FilesTest(Asked):
         floats = self.values.astype(np.float32)
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1 "
-            ".*give --input_range=0..1",
+            ".*give input_range=.0, 1.",
             name,
             floats,
         )
@@ -186,7 +200,7 @@ class FilesTest(Asked):
         )
 
     def test_is_tried_again_where_it_was_not(self):
-        """Outputs of --allow_chance, or of an earlier version, do not stay."""
+        """Outputs that were allowed, or of an earlier version, do not stay."""
         folder = pathlib.Path(self.create_tempdir().full_path)
         path = folder / "net.keras"
         nearest("0..1").save(path)
@@ -198,7 +212,7 @@ class FilesTest(Asked):
         stored = load(folder / "outputs" / "m.npz")
         self.assertIs(stored.info[queries.CHECKED], False)
         queries.query(model, data, run_dir=folder, allow_chance=True)
-        with self.assertRaisesRegex(InputError, "give --input_range=0..1"):
+        with self.assertRaisesRegex(InputError, "give input_range=.0, 1."):
             queries.query(model, data, run_dir=folder, allow_chance=False)
         right = listing.list_model(
             "m", path, ModelOptions("0..1"), numbers=data.numbers

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from unittest import mock
 
 import keras
@@ -21,10 +22,12 @@ from colour_nets import (
 )
 from scipy import stats
 
+from qmia_tf.data.pixels import range_option
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing, range_trial
 from qmia_tf.targets.model_options import ModelOptions
-from qmia_tf.targets.range_trial import (
+from qmia_tf.targets.trial_result import (
+    LEVEL,
     TrialResult,
     is_clearly_better,
     sign_test,
@@ -50,7 +53,10 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
     def answered(self, right, losses):
         right = np.array(right)
         members = np.arange(right.size) < right.size // 2
-        return TrialResult(right, np.array(losses, float), members, 10)
+        labels = np.arange(right.size) % 10
+        named = np.where(right, labels, labels + 1)
+        losses = np.array(losses, float)
+        return TrialResult(named, labels, losses, members, 10)
 
     def test_equal_accuracy_is_not_better(self):
         rng = np.random.default_rng(0)
@@ -61,7 +67,7 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
             stops += is_clearly_better(
                 self.answered(one, losses[0]),
                 self.answered(two, losses[1]),
-                range_trial.LEVEL / 10,
+                LEVEL / 10,
             )
         self.assertEqual(stops, 0)
 
@@ -128,7 +134,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
     def check(self, model, input_range, data=None, query_count=0):
         data = data or self.data
         target = opened(model, data, input_range)
-        range_trial.check(target, data, query_count=query_count)
+        range_trial.settle(target, data, query_count=query_count)
         return target
 
     def assertStops(self, pattern, *arguments, **options):
@@ -147,7 +153,8 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_wrong_input_range_stops(self, right, input_range):
         self.assertStops(
             f"taken as pixels of {input_range}, .* of 100 members .*; taken as "
-            f"pixels of {right}, 9. of 100 .*: give --input_range={right} ",
+            f"pixels of {right}, 9. of 100 .*: give "
+            f"{re.escape(range_option(right))} ",
             self.nets[right],
             input_range,
         )
@@ -165,7 +172,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         kernel = np.array([[12, -6, -6, 4], [-6, 12, -6, 4], [-6, -6, 12, -8]])
         model.layers[-1].set_weights([kernel.astype(np.float32)])
         self.check(model, UNIT)
-        self.assertStops("--input_range=0..1", model, BYTES)
+        self.assertStops("give input_range=.0, 1. ", model, BYTES)
 
     def test_a_network_that_does_not_care_is_left_alone(self):
         entry = keras.Input(SIZE)
@@ -219,6 +226,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters("flat", "first", "ints", "floats")
     def test_numbers_of_0_to_255(self, kind):
+        """What nobody says is taken, if it is clearly right."""
         values, labels, members = images()
         shape, change = {
             "flat": ((108,), lambda x: x.reshape(-1, 108)),
@@ -233,20 +241,15 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(data.is_images)
         for pixels in TAKEN:
             model = self.network(pixels, kind, shape)
-            # Who takes them as they are is not asked.
-            if pixels == BYTES:
-                self.check(model, None, data=data)
-            else:
-                self.assertStops(
-                    f"--input_range={pixels}", model, None, data=data
+            expected = opened(self.nets[pixels], self.data, pixels)
+            for given in (None, pixels):
+                target = self.check(model, given, data=data)
+                self.assertEqual(target.info["input_range"], pixels)
+                self.assertAllClose(
+                    target.predict(data.values),
+                    expected.predict(values),
+                    atol=1e-5,
                 )
-            target = self.check(model, pixels, data=data)
-            images_too = opened(self.nets[pixels], self.data, pixels)
-            self.assertAllClose(
-                target.predict(data.values),
-                images_too.predict(values),
-                atol=1e-5,
-            )
 
     def network(self, pixels, kind, shape):
         net = self.nets[pixels]
@@ -265,8 +268,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         model = self.network(BYTES, "flat", (108,))
         self.assertStops(
             "which range, and the records lie in 0..255: give "
-            r"--input_range=0..1, 0..255 \(as they are\) or .* "
-            r"\(taken as pixels of 0..255, ",
+            r"input_range=.0, 1., .0, 255. or .-1, 1., what it was trained "
+            r"with \(right of 7 members, and mean loss: 0..255 on 6, .*; "
+            r"0..1 on \d, .*; -1..1 on \d,",
             model,
             None,
             data=data,
@@ -286,7 +290,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         def direct(values):
             return net.predict(np.float32(values), verbose=0)
 
-        self.assertStops("give --input_range=0..1", direct, None)
+        target = self.check(direct, None)
+        self.assertEqual(target.info["input_range"], UNIT)
+        self.assertStops("give input_range=.0, 1. ", direct, BYTES)
 
     def test_what_a_trial_costs(self):
         asked = []

@@ -271,7 +271,7 @@ class TFLiteTargetTest(Files):
     def test_logits_for_probabilities_and_the_reverse(self, inputs, outs):
         for softmax, pattern in (
             (False, "'model' does not output probabilities: those of record 0 "
-             "sum to .*, the least is -.*: if these are logits, query with --"),
+             "sum to .*, the least is -.*: if these are logits, query with "),
             (True, "'model' outputs probabilities, not logits: leave out"),
         ):  # fmt: skip
             model = tiny_models.classifier(softmax=softmax)

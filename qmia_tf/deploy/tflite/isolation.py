@@ -22,14 +22,19 @@ from qmia_tf.deploy.tflite import bounds, model_file, worker
 from qmia_tf.deploy.tflite.interpreter import NO_REASON
 from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.deploy.timing import Timing
-from qmia_tf.errors import FileFailure, InputError
+from qmia_tf.errors import FileFailure, InputError, option
 
 MODULE = "qmia_tf.deploy.tflite.worker"
 MB = 10**6
 # Starting the process, and opening the file.
 START_SECONDS = 60.0
+# Of a batch besides its records: the first takes at most some seconds more
+# than others, and a busy machine may be away for a while.
+BATCH_SECONDS = 30.0
 # Of a record: on a slow board a large network takes less.
 SECONDS, SECONDS_OF_MB, SECONDS_OF_VALUE = 0.5, 0.05, 1e-5
+# The reference kernels take 30 to 70 times as long as the default ones.
+TIMES = {"reference": 10}
 BYTES, FILE_TIMES, RECORD_TIMES = 2 * 1024**3, 8, 64
 MOST_CLASSES = 10**5
 # Of timing.measure, at least.
@@ -65,7 +70,13 @@ class Limits:
                     f"file_{name} must be a number > 0, got {limit!r}"
                 )
 
-    def seconds(self, file_size: int, values: np.ndarray | None) -> float:
+    def seconds(
+        self,
+        file_size: int,
+        values: np.ndarray | None,
+        *,
+        kernels: str = "default",
+    ) -> float:
         """For one call: to open a file, or to run a batch."""
         if self.timeout is not None:
             return self.timeout
@@ -73,11 +84,8 @@ class Limits:
         if values is None:
             return START_SECONDS + megabytes
         of_record = SECONDS + SECONDS_OF_MB * megabytes
-        return (
-            START_SECONDS
-            + of_record * len(values)
-            + SECONDS_OF_VALUE * values.size
-        )
+        of_records = of_record * len(values) + SECONDS_OF_VALUE * values.size
+        return BATCH_SECONDS + TIMES.get(kernels, 1) * of_records
 
     def bytes(self, file_size: int, values: np.ndarray | None) -> int:
         """For one call; at most what the machine has."""
@@ -113,7 +121,7 @@ class IsolatedInterpreter:
         signature: str | None = None,
     ):
         self.path = pathlib.Path(path)
-        self._limits, self._answered = limits, 0
+        self._limits, self._kernels, self._answered = limits, kernels, 0
         self._moment = "when it was opened"
         content = model_file.read(self.path)
         self._file_size = len(content)
@@ -210,7 +218,9 @@ class IsolatedInterpreter:
         self._moment = f"at record {self._answered}"
         if len(values) > 1:
             self._moment = f"at records {self._answered} to {last}"
-        self._seconds = calls * self._limits.seconds(self._file_size, values)
+        self._seconds = calls * self._limits.seconds(
+            self._file_size, values, kernels=self._kernels
+        )
         with self._watched():
             yield
 
@@ -277,7 +287,7 @@ class IsolatedInterpreter:
             return FileFailure(
                 f"{self.path} made the TFLite runtime take more than "
                 f"{self._seconds:g} s {self._moment}, and it was ended: give "
-                "--file_timeout (file_timeout= in Python) if it needs more"
+                f"{option('file_timeout')} if it needs more"
             )
         if any(word in written for word in OUT_OF_MEMORY):
             return self._out_of_memory()
@@ -292,8 +302,8 @@ class IsolatedInterpreter:
     def _out_of_memory(self):
         return FileFailure(
             f"{self.path} made the TFLite runtime run out of memory "
-            f"{self._moment}: give --file_memory=MB (file_memory= in Python) "
-            "if it needs more"
+            f"{self._moment}: give {option('file_memory')} (MB) if it needs "
+            "more"
         )
 
     def _last_words(self):

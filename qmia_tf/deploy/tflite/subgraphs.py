@@ -6,7 +6,7 @@ Needs NumPy and ai-edge-litert only, so that it runs on a board.
 import numpy as np
 
 from qmia_tf.deploy.tflite.model_file import Contents, Signature
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 
 MOST_SHOWN = 8
 
@@ -131,7 +131,7 @@ def choose_graph(
         raise InputError(
             f"{path} has {len(signatures)} signatures, and which one "
             f"classifies is not known: {_shown(lite, signatures)}: choose one "
-            "with --signature (signature= in Python)"
+            f"with {option('signature')}"
         )
     for signature in signatures:
         if signature.key == wanted:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
+from qmia_tf import extras
 from qmia_tf.experiments.executors.job import Job
 
 # How often a job may be running when a process dies.
@@ -41,6 +42,7 @@ def run(jobs: list[Job], shared, resources) -> Iterator:
 
 def _until_broken(jobs, shared, resources):
     """Yields what ended before all had, or a process died."""
+    extras.require("joblib", "the executor 'process'")
     from joblib.externals import loky
 
     pool = loky.ProcessPoolExecutor(

@@ -8,6 +8,7 @@ checkpoint on another node.
 import socket
 from collections.abc import Iterator
 
+from qmia_tf import extras
 from qmia_tf.errors import InputError
 from qmia_tf.experiments.executors.job import Job
 from qmia_tf.experiments.executors.process_pool import TRIES, environment
@@ -46,12 +47,9 @@ def run(jobs: list[Job], shared, resources) -> Iterator:
 
 
 def _connected(address):
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(
-            "the executor 'ray' needs Ray: pip install 'qmia_tf[ray]'"
-        ) from error
+    extras.require("ray", "the executor 'ray'")
+    import ray
+
     _require_reachable(address)
     try:
         ray.init(

@@ -32,7 +32,6 @@ FIGURES = Registry(
             "cost": "tradeoffs:LeakByCost",
             "parity": "parity_codes:ParityCodes",
             "classes": "leak_by_class:LeakByClass",
-            "risk": "member_images:MemberImages",
         }.items()
     },
 )

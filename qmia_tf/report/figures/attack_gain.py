@@ -9,6 +9,12 @@ from qmia_tf.report.figures.styles import GREY, INK
 # Inches a row, and the name of a file.
 ROW = 0.2
 FILE = {False: 1.2, True: 0.75}
+STROKE = {"marker": "|", "linestyle": "", "ms": 9, "mew": 1.6}
+LOOKS = [
+    ("strongest attack", {"color": INK, "marker": "o", "linewidth": 1.6}),
+    ("gap attack", {"color": GREY, **STROKE}),
+    ("guessing", {"color": GREY, "linewidth": 0.9}),
+]
 
 
 class AttackGain(leak_measure.LeakFigure):
@@ -45,12 +51,12 @@ class AttackGain(leak_measure.LeakFigure):
         gained.set_ylim(max(places) + 0.7, -0.7)
         # Room beside guessing, so that a small gain does not look large.
         low, high = gained.get_xlim()
-        gained.set_xlim(min(low, 48), max(high, 56))
-        gained.set_xlabel("attacker right (%)")
+        gained.set_xlim(min(low, 0.48), max(high, 0.56))
+        gained.set_xlabel(leak_measure.AXIS)
         right.set_xlabel(
             "model right (%)" if sheet.narrow else "right on nonmembers (%)"
         )
-        sheet.legend(figure, self._looks())
+        sheet.legend(figure, LOOKS)
         return figure
 
     def _places(self):
@@ -66,11 +72,10 @@ class AttackGain(leak_measure.LeakFigure):
 
     def _draw_row(self, gained, right, place, artefact):
         target = artefact.target
-        _bar(gained, place, self.measure.of(target), artefact)
-        if not self.measure.is_gap:
-            gap = 100 * leak_measure.gap(target).value
-            gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
-        _bar(right, place, target.accuracy_nonmembers, artefact)
+        _bar(gained, place, leak_measure.leak(target), artefact, 1)
+        gap = leak_measure.gap(target).value
+        gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
+        _bar(right, place, target.accuracy_nonmembers, artefact, 100)
 
     def _write_names(self, axes, places, heads, sheet):
         room = FILE[sheet.narrow]
@@ -87,16 +92,6 @@ class AttackGain(leak_measure.LeakFigure):
             # It stands across the panels, which make no room for it.
             text.set_in_layout(False)
 
-    def _looks(self):
-        dot = {"color": INK, "marker": "o", "linewidth": 1.6}
-        stroke = {"marker": "|", "linestyle": "", "ms": 9, "mew": 1.6}
-        gap = [("gap attack", {"color": GREY, **stroke})]
-        return [
-            (self.measure.title, dot),
-            *([] if self.measure.is_gap else gap),
-            ("guessing", {"color": GREY, "linewidth": 0.9}),
-        ]
-
 
 def _rails(panels_, places, heads):
     """A faint line a row; guessing as a line that spares the names."""
@@ -105,7 +100,7 @@ def _rails(panels_, places, heads):
     for axes in panels_:
         panels.rails(axes, places, 0.8)
     panels_[0].vlines(
-        [50] * len(starts),
+        [0.5] * len(starts),
         np.array(starts) + 0.5,
         np.array(ends) - 0.5,
         color=GREY,
@@ -114,8 +109,8 @@ def _rails(panels_, places, heads):
     )
 
 
-def _bar(axes, place, estimate, artefact):
-    value, below, above = leak_measure.bounds(estimate)
+def _bar(axes, place, estimate, artefact, times):
+    value, below, above = leak_measure.bounds(estimate, times)
     axes.errorbar(
         value,
         place,

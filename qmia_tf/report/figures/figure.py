@@ -11,6 +11,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.report.figures.panels import SETTINGS, Sheet
 from qmia_tf.report.figures.series import Artefact, models
 from qmia_tf.report.metrics import select
+from qmia_tf.report.phrases import capital
 from qmia_tf.report.run_list import Run, sort_runs, split_by_model
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import say
@@ -56,7 +57,10 @@ class RunFigure(abc.ABC):
 
     def draw(self, *, narrow: bool = False) -> Figure | None:
         """Draws it, `narrow` for a phone; None if there is nothing to draw."""
-        sheet = Sheet(f"{self.runs[0].title}: {self.heading}", narrow)
+        title = f"{self.runs[0].title}: {self.heading}"
+        if self.runs[0].unnamed:
+            title = capital(self.heading)
+        sheet = Sheet(title, narrow)
         with plot_settings.plain(SETTINGS):
             return self._draw(sheet)
 

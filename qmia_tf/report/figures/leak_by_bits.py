@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from qmia_tf.report.figures import leak_measure, panels
 from qmia_tf.report.figures.series import two
 from qmia_tf.report.figures.styles import COLORS, GREY, INK
+from qmia_tf.report.phrases import attack_title
 
 # How far a run's marks stand from the middle of its bits.
 SPREAD = 0.32
@@ -59,7 +60,7 @@ class LeakByBits(leak_measure.LeakFigure):
         figure = sheet.figure(2.6, looks)
         axes = figure.subplots()
         panels.tidy(axes, grid="y")
-        panels.guess_line(axes, 50)
+        panels.guess_line(axes, 0.5)
         for column, (_, members) in enumerate(widths):
             marks = [
                 (target, "deployed file" if n else "Keras model")
@@ -73,25 +74,21 @@ class LeakByBits(leak_measure.LeakFigure):
                 self._mark(axes, at, target, LOOKS[kind])
         axes.set_xticks(range(len(widths)), [name for name, _ in widths])
         axes.set_xlim(-0.5, len(widths) - 0.5)
-        axes.set(xlabel="bits: weights × activations", ylabel=self.measure.axis)
+        axes.set(xlabel="bits: weights × activations", ylabel=leak_measure.AXIS)
         low, high = axes.get_ylim()
-        axes.set_ylim(min(low, 48), max(high, 54))
+        axes.set_ylim(min(low, 0.48), max(high, 0.54))
         sheet.legend(figure, looks)
         return figure
 
     def _looks(self):
-        left_out = set()
-        if all(len(two(run)) == 1 for run in self.runs):
-            left_out.add("deployed file")
-        if self.measure.is_gap:
-            left_out.add("gap attack")
-        return [entry for entry in LOOKS.items() if entry[0] not in left_out]
+        alone = all(len(two(run)) == 1 for run in self.runs)
+        left_out = "deployed file" if alone else None
+        return [entry for entry in LOOKS.items() if entry[0] != left_out]
 
     def _mark(self, axes, at, target, look):
-        value, below, above = leak_measure.bounds(self.measure.of(target))
-        if not self.measure.is_gap:
-            gap = 100 * leak_measure.gap(target).value
-            axes.plot(at, gap, "_", color=GREY, ms=9, mew=1.6)
+        value, below, above = leak_measure.bounds(leak_measure.leak(target))
+        gap = leak_measure.gap(target).value
+        axes.plot(at, gap, "_", color=GREY, ms=9, mew=1.6)
         axes.errorbar(
             at,
             value,
@@ -109,8 +106,8 @@ class LeakByBits(leak_measure.LeakFigure):
                         "bits": name,
                         "run": run.name,
                         "target": target.target,
-                        "attack": self.measure.title,
-                        "balanced_accuracy": self.measure.of(target),
+                        "attack": attack_title(leak_measure.strongest(target)),
+                        "auc": leak_measure.leak(target),
                         "gap_attack": leak_measure.gap(target),
                     }
 

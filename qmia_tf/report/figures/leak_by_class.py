@@ -58,7 +58,7 @@ class LeakByClass(RunFigure):
                 low=min(artefact.target.per_class, key=area),
                 high=max(artefact.target.per_class, key=area),
             )
-            for artefact in self.models[:3]
+            for artefact in self.models[:2]
             if artefact.target.per_class
         ]
 

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 from matplotlib.figure import Figure
 
-from qmia_tf.report.figures import leak_measure, panels
+from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import pairs, two
 from qmia_tf.report.figures.styles import DASHED, GREY, INK, PALE
 from qmia_tf.report.phrases import attack_title
 from qmia_tf.statistics.low_fpr_rates import RocBand
 
+# Without a threshold below this false-positive rate a panel would be empty.
+COARSE = 0.1
 LOOKS = {
     "deployed file": {"color": INK, **DASHED},
     "first panel's model": {"color": GREY, "linewidth": 1},
@@ -24,7 +27,7 @@ class RocCurves(RunFigure):
     """TPR against FPR, both logarithmic, one panel a run.
 
     Of each run the Keras model and the deployed file under one attack for
-    all (leak_measure.common_attack), with pointwise 95 % bands; the first
+    all (common_attack), with pointwise 95 % bands; the first
     run's model in grey in the others' panels.
     """
 
@@ -34,9 +37,10 @@ class RocCurves(RunFigure):
     def __init__(self, results):
         super().__init__(results)
         artefacts = pairs(self.runs)
-        self.attack = leak_measure.common_attack(
-            [x.target for x in artefacts], with_curve=True
-        )
+        self.attack = common_attack([x.target for x in artefacts])
+        self.coarse = [
+            x.name for x in artefacts if _band(x.target, self.attack) is None
+        ]
         # Of each run that has some, the model's first.
         self.curves = []
         for run in self.runs:
@@ -50,22 +54,16 @@ class RocCurves(RunFigure):
                     band=band,
                 )
                 for artefact in mine
-                if (band := artefact.target.attack(self.attack).roc) is not None
+                if (band := _band(artefact.target, self.attack)) is not None
             ]
             if curves:
                 self.curves.append(curves)
-
-    def model_attacks(self) -> list[str]:
-        """Each model and the attack on it."""
-        return sorted(
-            {f"{curve.model}: {curve.attack}" for curve, *_ in self.curves}
-        )
 
     def points(self) -> list[SimpleNamespace]:
         """Of some runs the point nearest to 1 % FPR, from above."""
         points = []
         for curve, *_ in self.curves:
-            if any(curve.artefact.run is x for x in self.runs[:4]):
+            if any(curve.artefact.run is x for x in self.runs[:3]):
                 fpr, tpr = at_one_percent(curve.band)
                 points.append(SimpleNamespace(curve=curve, fpr=fpr, tpr=tpr))
         return points
@@ -123,6 +121,34 @@ class RocCurves(RunFigure):
                         "low": low,
                         "high": high,
                     }
+
+
+def common_attack(targets: list[TargetAudit]) -> str:
+    """The attack with a curve on all targets that is surely strongest.
+
+    By the lower ends of its AUC's intervals, on average; the largest
+    confidence if there is none.
+    """
+    ends, coarse = {}, set()
+    for target in targets:
+        tested = target.attacks if target.leak is None else target.leak.attacks
+        for attack in tested:
+            name = getattr(attack, "attack", None) or attack.name
+            if target.attack(name).roc is not None:
+                ends.setdefault(name, []).append(attack.auc.low)
+            if target.attack(name).least_false_positive_rate > COARSE:
+                coarse.add(name)
+    shared = {k: sum(v) for k, v in ends.items() if len(v) == len(targets)}
+    fine = {k: v for k, v in shared.items() if k not in coarse}
+    shared = fine or shared
+    return max(shared, key=shared.get, default="confidence")
+
+
+def _band(target, name):
+    """The curve, if it has a point with few false alarms."""
+    attack = target.attack(name)
+    is_coarse = attack.least_false_positive_rate > COARSE
+    return None if is_coarse else attack.roc
 
 
 def at_one_percent(band: RocBand) -> tuple[float, float]:

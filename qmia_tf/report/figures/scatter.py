@@ -25,7 +25,7 @@ class Side:
     Attributes:
         x: TargetAudit -> number, None, or Estimate of a share.
         xlabel: of the axis.
-        y: TargetAudit -> Estimate of a share.
+        y: TargetAudit -> Estimate of an AUC.
         ylabel: of the axis.
     """
 
@@ -70,7 +70,7 @@ def scatter(
 def _panel(axes, shown, side, log):
     """Draws one panel; returns where each artefact stands, or None."""
     panels.tidy(axes)
-    panels.guess_line(axes, 50)
+    panels.guess_line(axes, 0.5)
     if log:
         axes.set_xscale("log")
         places = {side.x(artefact.target) for artefact in shown} - {None}
@@ -97,7 +97,7 @@ def _point(axes, artefact, side, bars):
         return None
     value, below, above = leak_measure.bounds(leak)
     if isinstance(at, Estimate):
-        at, left, right = leak_measure.bounds(at)
+        at, left, right = leak_measure.bounds(at, 100)
         arms = [[left], [right]]
     else:
         arms = None

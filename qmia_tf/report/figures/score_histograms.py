@@ -102,7 +102,7 @@ class ScoreHistograms(RunFigure):
         """How much of the two histograms lies on each other, of some."""
         return [
             (name, float(np.minimum(*_shares(histogram)).sum()))
-            for name, histogram in self.shown[:4]
+            for name, histogram in self.shown[:3]
         ]
 
 

@@ -15,14 +15,17 @@ class LeakByAccuracy(leak_measure.LeakFigure):
     title = "Leak against accuracy"
     heading = "accuracy against leak"
 
-    def _draw(self, sheet) -> Figure:
+    def _draw(self, sheet) -> Figure | None:
+        if len(self.shown) < 2:
+            return None
         x = (
             operator.attrgetter("accuracy_nonmembers"),
             "right on nonmembers (%)",
         )
-        gap = Side(*x, leak_measure.gap, "gap attack (%)")
-        leak = Side(*x, self.measure.of, self.measure.axis)
-        sides = [leak] if self.measure.is_gap else [gap, leak]
+        sides = [
+            Side(*x, leak_measure.gap, "AUC, gap attack"),
+            Side(*x, leak_measure.leak, leak_measure.AXIS),
+        ]
         return scatter(self.runs, self.shown, sides, sheet)
 
 
@@ -41,14 +44,14 @@ class LeakByCost(leak_measure.LeakFigure):
 
     def _draw(self, sheet) -> Figure | None:
         sides = [
-            Side(known, label, self.measure.of, self.measure.axis)
+            Side(known, label, leak_measure.leak, leak_measure.AXIS)
             for known, label in (
                 (_size, "size (MB)"),
                 (_latency, "latency (ms)"),
             )
             if any(known(x.target) is not None for x in self.shown)
         ]
-        if not sides:
+        if not sides or len(self.shown) < 2:
             return None
         return scatter(self.runs, self.shown, sides, sheet, log=True)
 

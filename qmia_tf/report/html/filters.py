@@ -1,5 +1,6 @@
 """What the templates make of tables, figures and sentences."""
 
+import dataclasses
 import re
 import urllib.parse
 
@@ -7,8 +8,17 @@ from markupsafe import Markup
 
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.html import inline_svg
-from qmia_tf.report.phrases import TOGETHER, area
+from qmia_tf.report.phrases import (
+    TOGETHER,
+    area,
+    capital,
+    figures,
+    percent,
+    points,
+    share,
+)
 from qmia_tf.report.tables import Column, Table, as_csv, for_people
+from qmia_tf.statistics.intervals import Estimate
 
 # What a data URL may hold as it is; the rest is percent-encoded.
 PLAIN = ",:;/!*()[]=+"
@@ -24,6 +34,7 @@ def prose(text: str) -> str:
 
 def signs(text: str) -> str:
     """Sets mathematical signs."""
+    text = text.replace("<=", "\N{LESS-THAN OR EQUAL TO}")
     return text.replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
 
 
@@ -59,10 +70,35 @@ def class_name(label: int, target: TargetAudit) -> str:
     return names.get(label, f"class {label}")
 
 
+def tone(verdict: str) -> str:
+    """The CSS class of a verdict."""
+    return verdict.replace(" ", "-")
+
+
+def along(auc: float | None) -> str:
+    """Where an AUC lies between 0.5 and 1, in per cent; None is 0.5."""
+    return f"{min(max(200 * ((auc or 0.5) - 0.5), 0), 100):.1f}%"
+
+
+def difference(estimate: Estimate) -> str:
+    """A difference of AUCs: -0.016 [-0.020, -0.012]."""
+    return figures(estimate, 1, guess=0, least=3, sign=True)
+
+
+def by_probability(target: TargetAudit) -> list[tuple]:
+    """The members at risk in groups of the same probability, highest first."""
+    groups = {}
+    for record in target.risky_members:
+        key = dataclasses.astuple(record.probability)
+        groups.setdefault(key, []).append(record)
+    return [(x[0].probability, x) for x in groups.values()]
+
+
 FILTERS = {
     function.__name__: function
     for function in (
         *(prose, signs, cell, csv_url, css_name, inline, class_name),
-        *(area, for_people),
+        *(tone, along, difference, by_probability),
+        *(area, capital, percent, points, share, for_people),
     )
 }

@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from qmia_tf.report import verdict_sentences
 from qmia_tf.report.figure_set import Picture
-from qmia_tf.report.html import inline_svg, settings_section
+from qmia_tf.report.html import settings_section
 from qmia_tf.report.html.filters import FILTERS
-from qmia_tf.report.html.summary_section import summary
-from qmia_tf.report.run_list import Run, artefacts_of, title
+from qmia_tf.report.html.inline_svg import palette
+from qmia_tf.report.html.terms import Terms
+from qmia_tf.report.run_list import Run, artefacts_of
 from qmia_tf.report.run_summary import ReportContent
-from qmia_tf.report.words import notes
 from qmia_tf.terminal import counted
 
 FOLDER = pathlib.Path(__file__).parent
@@ -25,15 +25,10 @@ SOURCE_TABLES = {
     "tails": "attacks",
     "seed_changes": "seeds",
 }
-# Tables that a narrow page shows in groups, which a file does not.
+# Tables whose groups a file does not have.
 GROUPED = {"table1": 1, "table2": 3}
-# The figure above the sections, and the one whose pictures the page shows
-# itself, as a grid that fits any width.
-TOP, RISK = "overview", "risk"
-NOTES = (
-    *("balanced", "held_out", "in_sample", "test", "detectable"),
-    *("strongest", "low_fpr", "epsilon", "paired"),
-)
+# The drawing of what the first screen says.
+TOP = "overview"
 
 
 def render(report: ReportContent, pictures: list[Picture]) -> str:
@@ -54,24 +49,23 @@ def render(report: ReportContent, pictures: list[Picture]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    terms = Terms(report.runs)
     environment.filters |= FILTERS
-    names = list(dict.fromkeys(run.dataset for run in report.runs))
-    subject = ", ".join(map(title, names))
+    environment.filters |= {
+        # With the context, so that none runs before the page is rendered.
+        name: jinja2.pass_context(lambda _, text, mark=mark: mark(text))
+        for name, mark in (("terms", terms.hover), ("terms_link", terms.link))
+    }
     body = environment.get_template("body.html.jinja").render(
-        subject=subject,
+        subject=report.name,
         counted=_counted(report.runs),
-        answers=[
-            summary([x for x in report.runs if x.dataset == name], title(name))
-            for name in names
-        ],
+        screens=report.screens,
         asked=report.asked,
-        warnings=report.warnings,
         verdicts=report.verdicts(),
         intervals=verdict_sentences.INTERVALS,
-        gates=[(run.label, x) for run in report.runs for x in run.audit.gates],
-        several=len(names) > 1,
-        top=[picture for picture in pictures if picture.kind == TOP],
-        sections=_sections(report, pictures),
+        several=len({picture.dataset for picture in pictures}) > 1,
+        sections=_sections(pictures),
+        tables=_tables(report),
         records=[
             (f"{run.label}, {target.target}", target)
             for run in report.runs
@@ -79,64 +73,61 @@ def render(report: ReportContent, pictures: list[Picture]) -> str:
             if target.risky_members
         ],
         facts=settings_section.fact_tables(report.runs),
-        notes=notes(*NOTES),
-        level=100 * report.runs[0].audit.level,
+        terms=terms,
     )
     return environment.get_template("report.html.jinja").render(
-        subject=subject, body=Markup(body), colors=inline_svg.palette([body])
+        subject=report.name, body=Markup(body), colors=palette([body])
     )
 
 
-def sections() -> list[dict]:
-    """The sections of sections.toml: which figures and tables they have."""
+def contents() -> dict:
+    """What sections.toml says: "section", and "tables" in their order."""
     text = (FOLDER / "sections.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)["section"]
+    return tomllib.loads(text)
 
 
-def _sections(report, pictures):
-    """Each section with its pictures, and tables with those of their CSV."""
-    # A CSV that several tables are cut from is given once.
-    stored = {table.name: table for table in report.stored}
-    tables = {}
-    for table in report.shown:
-        grouped = GROUPED.get(table.name, table.grouped)
-        whole = stored.pop(SOURCE_TABLES.get(table.name, table.name), None)
-        shown = dataclasses.replace(table, grouped=grouped)
-        tables[table.name] = shown, whole
-    known = sections()
+def _sections(pictures):
+    """Each section that has a picture, with its pictures."""
+    known = contents()["section"]
     kinds = dict.fromkeys(picture.kind for picture in pictures)
-    placed = {kind for section in known for kind in section.get("figures", ())}
+    placed = {kind for section in known for kind in section["figures"]}
     # So that none is lost.
-    others = [x for x in kinds if x not in {TOP, RISK, *placed}]
-    more = {"key": "more", "title": "More figures", "figures": others}
+    others = [x for x in kinds if x not in {TOP, *placed}]
+    more = {"key": "more", "title": "More figures", "lead": ""}
     filled = []
-    for section in (*known, more):
-        figures = section.get("figures", ())
-        contents = {
-            "figures": [x for k in figures for x in pictures if x.kind == k],
-            **{
-                part: [tables[x] for x in section.get(part, ()) if x in tables]
-                for part in ("tables", "folded")
-            },
-        }
-        if any(contents.values()):
-            alone = len(figures) == 1
-            filled.append({"lead": "", **section, **contents, "alone": alone})
+    for section in (*known, {**more, "figures": others}):
+        kinds = section["figures"]
+        figures = [x for k in kinds for x in pictures if x.kind == k]
+        if figures:
+            alone = len({x.kind for x in figures}) == 1
+            filled.append({**section, "figures": figures, "alone": alone})
     return filled
 
 
+def _tables(report):
+    """Each table in its order, with that of its CSV, which is given once."""
+    stored = {table.name: table for table in report.stored}
+    shown = {table.name: table for table in report.shown}
+    ordered = [*contents()["tables"], *shown]
+    pairs = []
+    for name in dict.fromkeys(x for x in ordered if x in shown):
+        table = shown[name]
+        grouped = GROUPED.get(name, table.grouped)
+        whole = stored.pop(SOURCE_TABLES.get(name, name), None)
+        pairs.append((dataclasses.replace(table, grouped=grouped), whole))
+    return pairs
+
+
 def _counted(runs: list[Run]):
-    """How much was audited: models, artefacts and records."""
-    artefacts = sum(len(artefacts_of(run.audit)) for run in runs)
-    sides = {
-        (target.members, target.nonmembers)
-        for run in runs
-        for target in run.audit.targets
-    }
-    parts = [counted(artefacts, "artefact")]
-    if all(run.is_trained for run in runs):
-        parts.insert(0, counted(len(runs), "model"))
+    """How much was audited: models, artefacts, attacks and records."""
+    artefacts = [x for run in runs for x in artefacts_of(run.audit)]
+    sides = {(target.members, target.nonmembers) for target in artefacts}
+    parts = [counted(len(artefacts), "model or file")]
+    if len(artefacts) > 1:
+        parts = [f"{len(artefacts)} models and files"]
     if len(sides) == 1:
         ((members, nonmembers),) = sides
-        parts.append(f"{members:,} members and {nonmembers:,} nonmembers")
-    return parts
+        parts.append(f"{members:,} members, {nonmembers:,} nonmembers")
+    parts.append(counted(max(len(x.attacks) for x in artefacts), "attack"))
+    version = runs[0].audit.versions.get("qmia_tf")
+    return [*parts, *([f"qmia_tf {version}"] if version else [])]

@@ -77,7 +77,9 @@ def _side_by_side(name, title, head, facts, runs):
 
 
 def _flat(value, prefix=""):
-    """{"a": {"b": 1}} -> {"a.b": "1"}."""
+    """{"a": {"b": 1}} -> {"a.b": "1"}; items that have names go by these."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = {x.get("name", i): x for i, x in enumerate(value)}
     if not isinstance(value, dict):
         text = value
         if isinstance(value, list):

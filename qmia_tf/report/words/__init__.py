@@ -8,8 +8,9 @@ import jinja2
 from qmia_tf.report import phrases
 from qmia_tf.terminal import counted
 
+FOLDER = pathlib.Path(__file__).parent
 ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    loader=jinja2.FileSystemLoader(FOLDER),
     undefined=jinja2.StrictUndefined,
 )
 ENVIRONMENT.filters |= {
@@ -20,7 +21,9 @@ ENVIRONMENT.filters |= {
     "figures": phrases.figures,
     "number": format,
     "percent": phrases.percent,
+    "of_100": phrases.of_100,
     "points": phrases.points,
+    "share": phrases.share,
 }
 
 
