@@ -92,4 +92,4 @@ def main(argv):
         f"{run_dir}/audit.json is written; "
         f"qmia report --run_dirs={run_dir} --out=report shows it"
     )
-    gates.end_program(result.gates)
+    options.end_by_gates(result.gates)

@@ -34,7 +34,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import extras, quiet
+from qmia_tf import extras, quiet, terminal
 from qmia_tf.programs import early_checks, flag_help, flag_values, options
 
 FLAGS = flags.FLAGS
@@ -149,7 +149,8 @@ def main(argv):
     """Audits as the flags say."""
     del argv
     out = flag_values.required("out")
-    limits = options.gates()
+    with terminal.working("starting"):
+        limits = options.gates()
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
@@ -198,7 +199,7 @@ def main(argv):
         report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
-    gates.end_program(result.gates)
+    options.end_by_gates(result.gates)
 
 
 def _is_light(source):

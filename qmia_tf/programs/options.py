@@ -3,6 +3,8 @@
 `define_*` belong in a program's define_flags, the rest in its main.
 """
 
+import sys
+
 from absl import flags
 
 from qmia_tf import extras
@@ -385,6 +387,27 @@ def gates():
     )
     limits = [read(text) for read, text in zip(readers, texts, strict=True)]
     return dict(zip(names, limits, strict=True))
+
+
+def end_by_gates(judged):
+    """Exits with status 1 or 3 if a limit failed or was not judged.
+
+    Each limit has a line: on stdout if it passed, else on stderr.
+
+    Args:
+        judged: list of GateResult.
+    """
+    from qmia_tf.report import gates
+
+    for result in judged:
+        stream = sys.stdout if result.outcome == gates.PASSED else sys.stderr
+        print(
+            f"{result.outcome}: {result.target}: {result.limit}: "
+            f"{result.measured}",
+            file=stream,
+        )
+    if gates.status(judged):
+        sys.exit(gates.status(judged))
 
 
 def _label_only():

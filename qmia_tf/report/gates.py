@@ -4,7 +4,6 @@ A limit is judged by the numbers of the leak test (auditing.leak_test).
 """
 
 import dataclasses
-import sys
 
 from qmia_tf.auditing import verdict
 from qmia_tf.auditing.audit_result import AuditResult, GateResult
@@ -19,7 +18,6 @@ from qmia_tf.report.run_list import artefacts_of
 
 __all__ = [
     "TprLimit",
-    "end_program",
     "judge",
     "parse_auc",
     "parse_detectable",
@@ -92,22 +90,6 @@ def status(judged: list[GateResult]) -> int:
     if FAILED in outcomes:
         return 1
     return 3 if NOT_JUDGED in outcomes else 0
-
-
-def end_program(judged: list[GateResult]):
-    """Exits with status 1 or 3 if a limit failed or was not judged.
-
-    Each limit has a line: on stdout if it passed, else on stderr.
-    """
-    for result in judged:
-        stream = sys.stdout if result.outcome == PASSED else sys.stderr
-        print(
-            f"{result.outcome}: {result.target}: {result.limit}: "
-            f"{result.measured}",
-            file=stream,
-        )
-    if status(judged):
-        sys.exit(status(judged))
 
 
 def _auc(leak, limit):
