@@ -14,6 +14,7 @@ _FROM = {
     "load_audit": "qmia_tf.report.reported_audit",
     "load_runs": "qmia_tf.report.audited_runs",
     "quantize_model": "qmia_tf.qat",
+    "references": "qmia_tf.experiments.own_references",
 }
 
 

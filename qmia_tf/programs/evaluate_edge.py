@@ -24,7 +24,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Defines the flags."""
     flags.DEFINE_string("model", None, "the .tflite file")
-    flags.DEFINE_string("data", None, "the .npz of export_data.py")
+    flags.DEFINE_string("data", None, "the .npz that qmia export_data wrote")
     flags.DEFINE_string("outputs", None, "the .npz to write")
     flags.DEFINE_string("json", None, "the .json to write, if wanted")
     flags.DEFINE_list(

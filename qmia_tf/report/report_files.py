@@ -97,13 +97,12 @@ def make_report(
         asked=asked,
         published=published,
     )
-    with locks.writing(out_dir / TEXT):
+    with locks.writing(out_dir / TEXT), terminal.working("drawing the report"):
         return _write(report, out_dir, formats)
 
 
 def _write(report, out_dir, formats):
-    with terminal.working("drawing the report"):
-        pictures = figure_set.draw(report.runs, formats=formats)
+    pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: report_document.as_text(report)}
     if "html" in formats:
         contents[PAGE] = html.render(report, pictures)

@@ -192,6 +192,13 @@ def list_model(
     )
 
 
+def require_there(source: str | pathlib.Path) -> None:
+    """Raises InputError unless there is a file or folder of that name."""
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise _unknown(path)
+
+
 def _unknown(source):
     if not is_path(source):
         return InputError(
