@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from qmia_tf import files
+from qmia_tf import files, terminal
 from qmia_tf.data import loaders, sides
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.records import Records
@@ -63,7 +63,8 @@ def load_sides(
     """
     both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = loaders.load_side(source, **options)
+        with terminal.working(f"reading the {name}"):
+            side = loaders.load_side(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
         both.append(side)
     return both

@@ -152,7 +152,8 @@ def audit(
             )
             picture_of = pictures_of(members, pictures, data)
             checks = RecordChecks(data)
-            duplicates.require_others(checks.equal, data)
+            with terminal.working("looking for equal records"):
+                duplicates.require_others(checks.equal, data)
             if checks.equal.warning:
                 say(f"warning: {checks.equal.warning}")
             queried = _models(

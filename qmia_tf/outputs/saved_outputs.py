@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from qmia_tf import files, outputs
 from qmia_tf.data.loaders.npz import VALUES
@@ -188,6 +187,8 @@ def reference(path: Path, target_outputs: Outputs) -> Outputs:
             f"{str(theirs)[:12]}, not {ours[:12]}): make references of these "
             "members and nonmembers"
         )
+    import pandas as pd
+
     rows = pd.Index(target_outputs.record_ids).get_indexer(ids)
     if (rows < 0).any():
         raise InputError(

@@ -8,7 +8,7 @@ left out.
 from collections.abc import Callable
 from pathlib import Path
 
-from qmia_tf import locks, onednn, outputs
+from qmia_tf import locks, onednn, outputs, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, repeatability, saved_outputs
@@ -134,7 +134,8 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
 def _query_anew(model, records, *, run, query_count, say):
     """Opens and queries a target; says why a run's file cannot be run."""
     try:
-        target = model.open()
+        with terminal.working(f"opening {model.name}"):
+            target = model.open()
         for line in target.notes:
             say(line)
         return outputs_of(target, records, run=run, query_count=query_count)
