@@ -101,9 +101,6 @@ def _room_for(what, folder):
 def write_bytes(path, data):
     """Writes bytes to a file, whole or not at all.
 
-    Args:
-        path: the file.
-        data: bytes.
     Raises: InputError if the disk is full or the place is not writable.
     """
     with atomic(path) as temporary:
@@ -114,7 +111,6 @@ def write_json(path, obj):
     """Writes an object as strict JSON (no NaN), whole or not at all.
 
     Args:
-        path: the file.
         obj: dicts, lists, strings, finite numbers, booleans and None.
     Raises: InputError if the disk is full or the place is not writable.
     """
@@ -127,9 +123,6 @@ def write_json(path, obj):
 def read_json(path):
     """Reads a JSON file.
 
-    Args:
-        path: the file.
-    Returns: the object.
     Raises: InputError if the file cannot be read or is not JSON.
     """
     try:
@@ -199,7 +192,6 @@ def write_npz(path, **arrays):
     """Writes named arrays to an .npz file, whole or not at all.
 
     Args:
-        path: the file; should end in .npz.
         **arrays: name -> array or scalar, of a type that needs no pickle.
     Raises: InputError if the disk is full or the place is not writable,
         ValueError for an array of Python objects.
@@ -229,8 +221,6 @@ def _not_readable(path, error):
 def read_npz(path):
     """Reads every array of an .npz file, checksums included.
 
-    Args:
-        path: the file.
     Returns: dict name -> array.
     Raises: InputError if the file is missing, damaged, something other than
         an .npz, or holds pickled objects (which could run any code).
