@@ -127,16 +127,17 @@ def pages(driver):
     return len(re.findall(rb"/Type\s*/Page\b", data))
 
 
-def screenshot(driver, path=None):
+def screenshot(driver, path=None, *, whole=True):
     """Takes the whole page, not only what fits the window.
 
     Args:
         driver: a page is open.
         path: where the PNG goes, if anywhere.
+        whole: False takes what fits the window.
     Returns: uint8 [H, W, 3].
     """
     taken = driver.execute_cdp_cmd(
-        "Page.captureScreenshot", {"captureBeyondViewport": True}
+        "Page.captureScreenshot", {"captureBeyondViewport": whole}
     )
     data = base64.b64decode(taken["data"])
     if path is not None:

@@ -1,10 +1,11 @@
-"""Writes the schema of audit.json, and the tables of docs/audit.md.
+"""Writes the schemas of audit.json and summary.json, and their tables.
 
     python tools/make_audit_docs.py
 
-Both follow from the dataclasses of qmia_tf.auditing.audit_result and their
-docstrings. In the page a table stands between <!-- fields: TYPE --> and
-<!-- end -->. Takes seconds. tests/docs/docs_drawn_test.py compares.
+They follow from the dataclasses of qmia_tf.auditing.audit_result and of
+qmia_tf.report.summary_files, and their docstrings. In docs/audit.md and
+docs/report.md a table stands between <!-- fields: TYPE --> and <!-- end -->.
+Takes seconds. tests/docs/docs_drawn_test.py compares.
 """
 
 import inspect
@@ -14,34 +15,53 @@ import re
 
 import msgspec
 
-from qmia_tf.auditing.audit_result import SCHEMA_VERSION, AuditResult
+from qmia_tf.auditing import audit_result
+from qmia_tf.report import summary_files
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
-PAGE, SCHEMA = DOCS / "audit.md", DOCS / "audit.schema.json"
+# File -> its type, its version, and the page that explains it.
+FILES = {
+    "audit": (
+        audit_result.AuditResult,
+        audit_result.SCHEMA_VERSION,
+        DOCS / "audit.md",
+    ),
+    "summary": (
+        summary_files.Summary,
+        summary_files.SCHEMA_VERSION,
+        DOCS / "report.md",
+    ),
+}
 FIELD = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 PLACE = re.compile(r"<!-- fields: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 SIMPLE = {"integer": "int", "number": "float", "string": "text"}
 
 
-def schema() -> dict:
-    """The JSON Schema of audit.json, draft 2020-12."""
-    drawn = msgspec.json.schema(AuditResult)
-    for name, kind in drawn["$defs"].items():
-        about, fields = described(kind.get("description", ""))
-        kind["description"] = about
-        for field, entry in kind["properties"].items():
+def schema_path(name: str) -> pathlib.Path:
+    """Where the schema of a file lies."""
+    return DOCS / f"{name}.schema.json"
+
+
+def schema(name: str) -> dict:
+    """The JSON Schema of a file, draft 2020-12."""
+    kind, number, _ = FILES[name]
+    drawn = msgspec.json.schema(kind)
+    for part, entries in drawn["$defs"].items():
+        about, fields = described(entries.get("description", ""))
+        entries["description"] = about
+        for field, entry in entries["properties"].items():
             entry.pop("default", None)
-            if name != "Estimate":
+            if part != "Estimate":
                 text = fields[field]
-                kind["properties"][field] = {"description": text, **entry}
-        kind["required"] = list(kind["properties"])
-        kind["additionalProperties"] = False
-    version = drawn["$defs"]["AuditResult"]["properties"]["schema_version"]
+                entries["properties"][field] = {"description": text, **entry}
+        entries["required"] = list(entries["properties"])
+        entries["additionalProperties"] = False
+    version = drawn["$defs"][kind.__name__]["properties"]["schema_version"]
     version.pop("type")
-    version["const"] = SCHEMA_VERSION
+    version["const"] = number
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"audit.json of qmia_tf, schema_version {SCHEMA_VERSION}",
+        "title": f"{name}.json of qmia_tf, schema_version {number}",
         **drawn,
     }
 
@@ -56,10 +76,10 @@ def described(docstring: str) -> tuple[str, dict[str, str]]:
     return " ".join(about.split()), fields
 
 
-def page() -> str:
-    """docs/audit.md with its tables made again."""
-    kinds = schema()["$defs"]
-    return PLACE.sub(lambda place: _table(place[1], kinds), PAGE.read_text())
+def page(name: str) -> str:
+    """The page of a file with its tables made again."""
+    kinds, text = schema(name)["$defs"], FILES[name][2].read_text()
+    return PLACE.sub(lambda place: _table(place[1], kinds), text)
 
 
 def _table(name, kinds):
@@ -93,10 +113,12 @@ def _meaning(entry):
 
 
 def main():
-    """Writes both files."""
-    SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n")
-    PAGE.write_text(page())
-    print(f"docs/{SCHEMA.name} and docs/{PAGE.name} are written")
+    """Writes the schemas and the pages."""
+    for name, (_, _, place) in FILES.items():
+        text = json.dumps(schema(name), indent=2) + "\n"
+        schema_path(name).write_text(text)
+        place.write_text(page(name))
+        print(f"docs/{name}.schema.json and docs/{place.name} are written")
 
 
 if __name__ == "__main__":

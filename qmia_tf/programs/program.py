@@ -28,7 +28,7 @@ import sys
 import traceback
 import types
 
-from qmia_tf import onednn, terminal
+from qmia_tf import extras, onednn, terminal
 from qmia_tf.errors import InputError, options_as_flags
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,6 +97,15 @@ def parse(program, argv) -> list[str]:
     except flags.Error as error:
         # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
         stop(f"{error} (--help lists the flags)")
+    # Of --help, whose reader (`| head`) may have seen enough.
+    except SystemExit:
+        _require_results()
+        raise
+    except BrokenPipeError:
+        _require_results()
+        sys.exit(0)
+    except OSError as error:
+        stop(f"cannot write to stdout: {error.strerror}")
 
 
 def guarded(main, argv):
@@ -135,6 +144,11 @@ def guarded(main, argv):
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        missing = extras.of_import(error, "this command")
+        if missing is None:
+            _end_as_defect()
+        stop(str(missing))
     except Exception:
         _end_as_defect()
 

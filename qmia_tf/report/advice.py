@@ -66,6 +66,8 @@ def next_steps(runs: list[Run], worst: str) -> list[str]:
     if worst == verdicts.NO_LEAK and few >= MIN_RECORDS:
         steps.append(say("advice", "smaller_leaks"))
     if worst in verdicts.LEAKS:
+        if any(run.is_trained for run in runs):
+            steps.append(say("advice", "list_records"))
         steps.append(say("advice", "proven_bound"))
     own = [run for run in runs if not run.is_trained]
     if len(own) > 1:

@@ -96,8 +96,8 @@ class Screen:
         verdict: the severest of the rows.
         sentences: the answer, then how the artefacts compare.
         compared_with: what `Row.change` is against; null if nothing is.
-        change_of: what changes: "AUC", or "accuracy" of the confidence attack,
-            between runs.
+        change_of: what changes: "AUC", or between runs "accuracy".
+        change_by: the one attack that shows it; null if nothing is compared.
         rows: the artefacts; of many runs the model and its deployed file.
         left_out: how many artefacts have no row here.
         limits: that were given for a pipeline, and what came of them.
@@ -113,6 +113,7 @@ class Screen:
     sentences: list[str]
     compared_with: str | None
     change_of: str
+    change_by: str | None
     rows: list[Row]
     left_out: int
     limits: list[Limit]
@@ -142,7 +143,8 @@ def screens(runs: list[Run], warnings: list[str] = ()) -> list[Screen]:
 
 
 def _screen(runs, warnings):
-    compared_with, change_of, changes = _changes(runs)
+    compared_with, change_of, attack, changes = _changes(runs)
+    change_by = attack_title(attack)
     shown = series.artefacts(runs)
     files = [artefact.target.target for artefact in shown]
     rows = [
@@ -164,10 +166,11 @@ def _screen(runs, warnings):
         verdict=worst,
         sentences=[
             *_answer(rows, every, worst),
-            *_comparison(rows, compared_with),
+            *_comparison(rows, compared_with, change_by),
         ],
         compared_with=compared_with,
         change_of=change_of,
+        change_by=change_by,
         rows=rows,
         left_out=len(every) - len(rows),
         limits=[
@@ -209,7 +212,7 @@ def _verdict(leak: LeakTest | None) -> str:
 
 
 def _changes(runs):
-    """What is compared with, of which number, and the change by id."""
+    """What is compared with, which number of which attack, changes by id."""
     changes = {
         id(target): found.held_out
         for run in runs
@@ -218,14 +221,15 @@ def _changes(runs):
         and (found := parent_changes.change(run, target, runs)) is not None
     }
     if changes:
-        return "full precision", "accuracy", changes
+        return "full precision", "accuracy", "confidence", changes
     comparison = runs[0].audit.comparison
     if len(runs) > 1 or comparison is None:
-        return None, "AUC", {}
+        return None, "AUC", None, {}
     targets = {x.target: x for x in artefacts_of(runs[0].audit)}
     return (
         comparison.first,
         "AUC",
+        comparison.attack,
         {
             id(targets[x.target]): x.difference
             for x in comparison.differences
@@ -266,7 +270,7 @@ def _by_rate(leak: LeakTest) -> LowRate | None:
     return max(rates, key=lambda x: x.tpr.low / x.rate, default=None)
 
 
-def _comparison(rows, compared_with):
+def _comparison(rows, compared_with, attack):
     compared = [row for row in rows if row.change is not None]
     if not compared:
         return
@@ -277,5 +281,4 @@ def _comparison(rows, compared_with):
         if row.change.high is not None and row.change.high < 0
     ]
     others = len(compared) - len(more) - len(less)
-    measured = compared[0].run != rows[0].run or len({x.run for x in rows}) > 1
-    yield say("answer", "against", compared_with, more, less, others, measured)
+    yield say("answer", "against", compared_with, attack, more, less, others)

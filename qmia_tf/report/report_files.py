@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from qmia_tf import files, locks, terminal
+from qmia_tf import extras, files, locks, terminal
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
@@ -19,7 +19,6 @@ from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.table_formats import (
     as_latex,
     as_parquet,
-    require_parquet,
 )
 from qmia_tf.report.tables import as_csv
 
@@ -90,7 +89,7 @@ def make_report(
                 f"{','.join(FORMATS)}"
             )
     if "parquet" in formats:
-        require_parquet()
+        extras.require("pyarrow", "the format parquet")
     report = run_summary.collect(
         run_dirs,
         name=name,

@@ -210,7 +210,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("not shown to differ: int8 ", line)
         page = render(run_summary.collect([folder]), [])
         self.assertIn(
-            "Compared with keras: w2 leaks less; the other one is not ",
+            "finds less in w2 than in keras; the other one is not ",
             page,
         )
 

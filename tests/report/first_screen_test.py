@@ -160,10 +160,14 @@ class ComparisonTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (
             {"a": (0.05, 0.15), "b": (-0.15, -0.05), "c": (-0.05, 0.05)},
-            "b leaks less; a leaks more; the other one is not shown to differ.",
+            "finds less in b and more in a than in float32; the other one is "
+            "not shown to differ.",
         ),
-        ({"a": (0.05, 0.15), "b": (0.05, 0.15)}, "a; b leak more."),
-        ({"a": (-0.05, 0.05)}, "no difference is shown."),
+        (
+            {"a": (0.05, 0.15), "b": (0.05, 0.15)},
+            "finds more in a and b than in float32.",
+        ),
+        ({"a": (-0.05, 0.05)}, "shows no difference from float32."),
     )
     def test_against_the_first(self, ends, want):
         first = synthetic_audits.target("float32")
@@ -181,7 +185,10 @@ class ComparisonTest(parameterized.TestCase, tf.test.TestCase):
         )
         others = [changed(first, target=name) for name in ends]
         screen = screen_of(first, *others, comparison=comparison)
-        self.assertEqual(screen.sentences[1], f"Compared with float32: {want}")
+        self.assertEqual(
+            screen.sentences[1],
+            f"The same attack on all (margin in logit space) {want}",
+        )
         self.assertEqual(screen.compared_with, "float32")
         self.assertEqual(
             [row.change for row in screen.rows],
@@ -208,7 +215,7 @@ class RunsTest(Reports):
         self.assertIsNotNone(screen.rows[2].change.low)
         self.assertStartsWith(
             screen.sentences[1],
-            "Compared with full precision, by the confidence attack: ",
+            "The same attack on all (largest confidence) ",
         )
 
     def test_one_screen_a_data_set(self):
