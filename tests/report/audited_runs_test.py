@@ -163,7 +163,7 @@ class LoadRunsTest(absltest.TestCase):
         with (
             unittest.mock.patch("importlib.util.find_spec", return_value=None),
             self.assertRaisesRegex(
-                InputError, "^Parquet .* pip install [^ ]+$"
+                InputError, r"parquet needs pyarrow, .*: pip install \S+$"
             ),
         ):
             make_report([self.root / "run"], out, formats=("parquet",))
