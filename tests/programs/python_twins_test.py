@@ -200,7 +200,13 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "run_dir", "count", "schemes"
         ),
-        **alike("experiments.reference_models train", "num_threads"),
+        **alike(
+            "experiments.reference_models train", "num_threads", "executor"
+        ),
+        "jobs": "experiments.executors Resources workers",
+        "job_threads": "experiments.executors Resources threads",
+        "ray_address": "experiments.executors Resources ray_address",
+        "dry_run": "experiments.reference_models describe_missing missing",
     },
 }
 
@@ -210,7 +216,7 @@ MADE_OF_FLAGS = (
     # The path is the file's, the default a place in the run directory.
     *("parity json", "evaluate_edge json"),
     # A choice between two calls.
-    "make_tflite_models check",
+    *("make_tflite_models check", "train_references dry_run"),
     # On and how often; Python has 0 for off.
     *("train tensorboard", "train tensorboard_every"),
     *("quickstart tensorboard", "quickstart tensorboard_every"),
