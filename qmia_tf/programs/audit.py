@@ -34,7 +34,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import extras, quiet, terminal
+from qmia_tf import quiet, terminal
 from qmia_tf.programs import early_checks, flag_help, flag_values, options
 
 FLAGS = flags.FLAGS
@@ -163,9 +163,6 @@ def main(argv):
         outputs=FLAGS.outputs,
         signature=FLAGS.signature,
     )
-    for source in records:
-        if (source or "").startswith("tfds:"):
-            extras.require("tensorflow_datasets", source)
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
     import qmia_tf

@@ -256,7 +256,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
             if re.fullmatch(PIP, command) and not elsewhere(command)
         ]
         self.assertNotEmpty(pip)
-        os.makedirs("pip/edge")
+        os.makedirs("pip")
         subprocess.run(
             ["git", "clone", "-q", documents.ROOT, "pip/qmia_tf"],
             env=git_environment(),

@@ -16,7 +16,7 @@ from script_calls import Folder, call
 
 from qmia_tf import outputs, report
 from qmia_tf.auditing import audit_result
-from qmia_tf.report import report_files
+from qmia_tf.report import report_formats
 
 QUICK = ("--tfprivacy=off", "--label_only_records=40", "--augmentation_shift=0")
 NO_COPIES = ("--tfprivacy=off", "--label_only_records=0")
@@ -85,7 +85,7 @@ class ModelsTest(Script):
             "--input_range=0..1",
             "--outputs=auto,auto,auto,probabilities",
             *QUICK,
-            formats=report_files.DEFAULT,
+            formats=report_formats.DEFAULT,
         )
         self.assertEqual([audited.target for audited in result.targets], names)
         self.assertEqual(

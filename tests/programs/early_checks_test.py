@@ -23,7 +23,7 @@ from absl import app, flags, logging
 from qmia_tf.programs import program
 
 def modules():
-    heavy = ("tensorflow", "keras", "pandas", "matplotlib", "sklearn")
+    heavy = ("tensorflow", "keras", "pandas", "sklearn")
     return sorted({*heavy, "scipy.stats"} & set(sys.modules))
 
 name, calls = json.load(sys.stdin)
@@ -138,6 +138,10 @@ CASES = {
         ([], "--run_dirs is missing"),
         (["--run_dirs={run},no", "--out=o"], "audit.json: no such file"),
         (["--run_dirs=no", "--out=o"], "no: no such file"),
+        (
+            ["--run_dirs={audit}", "--out=o", "--format=pdf"],
+            "no report format is called 'pdf'",
+        ),
     ],
     "risk": [
         ([], "--run_dir is missing"),
@@ -179,10 +183,12 @@ class EarlyTest(script_calls.Folder):
     @parameterized.parameters(*CASES)
     def test_before_tensorflow(self, name):
         run_dir = self.finished_run()
+        audit = self.dir / "audit.json"
+        audit.write_text("{}")
         prepared = self.dir / "data" / "cifar10"
         prepared.mkdir(parents=True)
         calls = [
-            [flag.format(run=run_dir) for flag in given]
+            [flag.format(run=run_dir, audit=audit) for flag in given]
             for given, _ in CASES[name]
         ]
         done = subprocess.run(
