@@ -14,7 +14,7 @@ from qmia_tf import extras, terminal
 from qmia_tf.data.dataset import Dataset, choose_parts, origins
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import TFDS, Side
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.files import is_path
 
 BATCH = 1000
@@ -192,7 +192,8 @@ def _prepare(name, builder, download):
     if not download:
         raise InputError(
             f"data set {name!r} is not prepared in {builder.data_dir}: give "
-            "the --data_dir that has it, or --download"
+            f"the {option('data_dir')} that has it, or "
+            f"{option('download', True)}"
         )
     _require_network(name, builder)
     try:
@@ -219,7 +220,7 @@ def _require_network(name, builder):
         host = urllib.parse.urlparse(url).hostname
         raise InputError(
             f"cannot reach {host} to download {name!r}: check the network, "
-            "or give the --data_dir that has it prepared"
+            f"or give the {option('data_dir')} that has it prepared"
         ) from error
 
 
@@ -285,7 +286,7 @@ def _reason(name, builder, error):
     return (
         f"the prepared files in {builder.data_dir} are damaged "
         f"({_first_line(error)}): delete them and prepare them again with "
-        "--download"
+        f"{option('download', True)}"
     )
 
 
