@@ -122,6 +122,7 @@ setup(
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
     package_data={
         "qmia_tf": ["py.typed"],
+        "qmia_tf.programs": ["demo_files/*"],
         "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja", "*.toml"],
     },

@@ -223,10 +223,17 @@ class ProgramsTest(parameterized.TestCase):
         done = self.audit(f"--model={FILE}", *self.sides, *given)
         self.assert_missing(done, package, extra)
 
-    @parameterized.parameters("train", "export", "attack", "references")
-    def test_programs_that_train_or_load_models(self, command):
-        done = qmia_without(extras.EXTRAS, command, f"--run_dir={self.dir}/r")
+    @parameterized.parameters(
+        ("train", "--run_dir={}/r"), ("quickstart", "--out={}/r")
+    )
+    def test_programs_that_train(self, command, flag):
+        done = qmia_without(extras.EXTRAS, command, flag.format(self.dir))
         self.assert_missing(done, "tensorflow", "train")
+
+    def test_data_set_of_tfds(self):
+        arguments = ("train", f"--run_dir={self.dir}/r", "--dataset=cifar10")
+        done = qmia_without(extras.EXTRAS, *arguments)
+        self.assert_missing(done, "tensorflow-datasets", "tfds")
 
     def assert_missing(self, done, package, extra):
         self.assertEqual(done.returncode, 2, done)

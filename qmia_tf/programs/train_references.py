@@ -1,6 +1,6 @@
 """Trains reference models for a run: what LiRA and RMIA compare it with.
 
-    qmia references --run_dir=runs/digits/w4a4 --count=8
+    qmia references --run_dir=runs/digits/memorizing/w4a4 --count=8
 
 Each is trained like the run, quantization and all, on another half of the same
 records, and queried about every record. They are run directories
@@ -86,9 +86,7 @@ def main(argv):
         return
     if FLAGS.executor == "serial":
         quiet.start_tensorflow()
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     reference_dirs = reference_models.train(
         run_dir,
         dataset,

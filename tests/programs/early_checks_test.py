@@ -57,6 +57,7 @@ CASES = {
         (["--run_dir={run}", "--fail_if_tpr_above=2"], "is written TPR@FPR"),
         (["--run_dir={run}", "--label_only_records=3"], "8 records or more"),
         (["--run_dir={run}", "--tfprivacy_attacks=svm"], "got svm"),
+        (["--run_dir={run}", "--tfprivacy=all"], "one of <off.threshold.trai"),
     ],
     "audit": [
         (AUDIT, "--out is missing"),
@@ -84,6 +85,7 @@ CASES = {
             "no is not a run directory",
         ),
     ],
+    "demo": [(["--out="], "--out is missing")],
     "evaluate_edge": [
         ([], "--model is missing"),
         (
@@ -126,6 +128,8 @@ CASES = {
     ],
     "quickstart": [
         (["--bits=4x4"], "bits are written like w4a4"),
+        (["--label_noise=1"], "label_noise must lie in"),
+        (["--schemes=int9"], "unknown scheme 'int9'"),
         (["--recipe=papr"], "no recipe 'papr'"),
         (["--dataset=/no/such.npz"], "cannot read /no/such.npz"),
         (["--kernels=gpu"], "--kernels must be one of"),

@@ -22,6 +22,8 @@ DATA = {
     "pool": "experiments.configuration describe pool",
     "split_seed": "experiments.configuration describe split_seed",
     "member_fraction": "experiments.configuration describe member_fraction",
+    "label_noise": "data.loaders load label_noise",
+    "label_noise_seed": "data.loaders load label_noise_seed",
 }
 TRAINING = {
     "recipe": "experiments.configuration describe recipe",
@@ -114,6 +116,7 @@ TWINS = {
         **alike("experiments.run_comparison compare", "every_epoch"),
         "out": "report.matching_tables write out_dir",
     },
+    "demo": alike("experiments.model_audit audit", "out"),
     "evaluate_edge": {
         **alike("edge.evaluation evaluate", "model", "data", "threads"),
         **alike("edge.evaluation evaluate", "kernels", "logits"),
@@ -164,6 +167,7 @@ TWINS = {
         **TRAINING,
         **ATTACK,
         "bits": "models.resnet Bits.parse text",
+        "schemes": "experiments.run export_run schemes",
         "out": "report make_report out_dir",
     },
     "report": {
@@ -224,10 +228,13 @@ MADE_OF_FLAGS = (
     "risk images",
     # Python is given a Recipe, and Bits.
     *("train recipe", "quickstart recipe", "quickstart bits"),
-    # Python is given Settings, or None.
-    *("attack tfprivacy", "audit tfprivacy", "quickstart tfprivacy"),
-    # Those that are quick; it goes where they are off by default.
+    # The trained ones alone: the others run always.
+    *("attack tfprivacy_attacks", "audit tfprivacy_attacks"),
     "quickstart tfprivacy_attacks",
+    # One file a network.
+    "quickstart schemes",
+    # A program leaves its page somewhere.
+    "demo out",
 )
 UNSET = (None, (), "auto", ("auto",))
 

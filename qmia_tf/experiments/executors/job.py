@@ -53,7 +53,8 @@ class Job:
         The log grows at once, which tells that the job was begun.
         """
         with self.opened_log() as log, _written_to(log):
-            print(f"== {self.name}", file=log, flush=True)
+            log.write(f"== {self.name}\n")
+            log.flush()
             return self.run(shared)
 
     def opened_log(self):
@@ -71,9 +72,9 @@ def _written_to(log):
             os.dup2(log.fileno(), number)
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for name in ("stdout", "stderr"):
             with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+                getattr(sys, name).flush()
         for number, copy in zip((1, 2), kept, strict=True):
             os.dup2(copy, number)
             os.close(copy)
