@@ -163,8 +163,7 @@ class LoadRunsTest(absltest.TestCase):
         with (
             unittest.mock.patch("importlib.util.find_spec", return_value=None),
             self.assertRaisesRegex(
-                InputError,
-                r"needs pyarrow, .* pip install \"qmia_tf\[parquet\]\"$",
+                InputError, r"parquet needs pyarrow, .*: pip install \S+$"
             ),
         ):
             make_report([self.root / "run"], out, formats=("parquet",))
