@@ -108,7 +108,12 @@ class ModelsTest(Script):
         )
         written = {path.suffix for path in (self.out / "report").iterdir()}
         self.assertEqual(
-            written, {".txt", ".html", ".png", ".svg", ".csv", ".tex"}
+            written,
+            {
+                *(".txt", ".html", ".png", ".svg", ".csv", ".tex"),
+                # Of summary.json, summary.md and junit.xml.
+                *(".json", ".md", ".xml"),
+            },
         )
         apart = [pair.largest_difference for pair in result.agreements]
         # The same float32 network, and one of int8 steps.
