@@ -15,6 +15,7 @@ from qmia_tf.run_dir import RunDir
 
 OUT, RESULTS = "runs/paper", "paper/results"
 QUICK_OUT = "runs/quick"
+PAGES = ("docs/findings.md", "docs/reproduction.md")
 
 
 def reproduce(
@@ -32,7 +33,7 @@ def reproduce(
     sweep=None,
     out=None,
     results=None,
-    pages=(),
+    pages=None,
     report=True,
     data_dir=None,
     download=False,
@@ -55,7 +56,7 @@ def reproduce(
         out: folder of the runs; None: runs/paper, or runs/quick.
         results: folder of the results; None: paper/results, or in `out`.
         pages: Markdown files whose generated parts are written again;
-            those that are missing are left out.
+            those that are missing are left out. None: PAGES; quick: none.
         report: makes report.html of each regime.
         data_dir: as of datasets.load.
         download: as of datasets.load.
@@ -66,6 +67,8 @@ def reproduce(
     size = plans.QUICK if quick else plans.PAPER_SIZE
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
     results = pathlib.Path(results or (out / "results" if quick else RESULTS))
+    if pages is None:
+        pages = () if quick else PAGES
     if only_report:
         return reproduction_files.write(results, pages=pages, report=report)
     jobs = plans.jobs(

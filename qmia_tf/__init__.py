@@ -14,6 +14,7 @@ _FROM = {
     "load_audit": "qmia_tf.report.reported_audit",
     "load_runs": "qmia_tf.report.audited_runs",
     "quantize_model": "qmia_tf.qat",
+    "references": "qmia_tf.experiments.own_references",
 }
 
 
@@ -22,7 +23,13 @@ def __getattr__(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_FROM[name]), name)
+    try:
+        module = importlib.import_module(_FROM[name])
+    except ModuleNotFoundError as error:
+        from qmia_tf import extras
+
+        raise (extras.of_import(error, f"qmia_tf.{name}") or error) from error
+    return getattr(module, name)
 
 
 def __dir__():

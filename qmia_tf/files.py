@@ -195,6 +195,20 @@ def write_npz(path, **arrays):
         np.savez_compressed(file, **arrays)
 
 
+def require_readable(path):
+    """Raises InputError unless a file is there and can be read."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise _not_readable(path, error) from error
+
+
+def _not_readable(path, error):
+    reason = error.strerror or str(error)
+    return InputError(f"cannot read {path}: {reason}")
+
+
 def read_npz(path):
     """Reads every array of an .npz file, checksums included.
 
@@ -216,8 +230,7 @@ def read_npz(path):
             for name in stored.files:
                 arrays[name] = _whole_text(stored[name])
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot read {path}: {reason}") from error
+        raise _not_readable(path, error) from error
     # A damaged file makes zipfile, zlib and NumPy raise nearly anything.
     except Exception as error:
         if "allow_pickle=False" in str(error) and name:

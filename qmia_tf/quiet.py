@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from qmia_tf import onednn, terminal
+from qmia_tf import extras, onednn, terminal
 
 
 @contextlib.contextmanager
@@ -38,7 +38,10 @@ def start_tensorflow():
     If the import fails they are shown. oneDNN is asked for, see onednn.py.
     What keras.json says of types and image formats does not count: a program's
     models are float32 and channels_last, as their files say.
+
+    Raises: InputError if it is not installed.
     """
+    extras.require("tensorflow", "this command")
     onednn.prefer()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

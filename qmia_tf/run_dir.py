@@ -20,6 +20,22 @@ COMPUTED = "tensorflow"
 CHECKPOINT_NAME = re.compile(r"epoch_(\d+)\.keras")
 
 
+def require_audit(path) -> pathlib.Path:
+    """Gives the path of an audit.json.
+
+    Args:
+        path: the file, or the run directory that it lies in.
+    Raises: InputError if it is not there.
+    """
+    path = pathlib.Path(path)
+    path = RunDir(path).audit if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; qmia audit and qmia attack write audit.json"
+        )
+    return path
+
+
 class RunDir(os.PathLike):
     """Names every file of a run directory; none of them need be there.
 
@@ -88,6 +104,20 @@ class RunDir(os.PathLike):
                 "qmia train"
             )
         return self.model
+
+    def require_outputs(self, target: str) -> pathlib.Path:
+        """Gives the path of a target's outputs.
+
+        Raises: InputError if they are not there.
+        """
+        path = self.outputs_of(target)
+        if not path.is_file():
+            names = sorted(file.stem for file in self.outputs.glob("*.npz"))
+            raise InputError(
+                f"{self.outputs} holds no outputs of {target!r}, but of "
+                f"{', '.join(names) or 'no target'}: qmia attack writes them"
+            )
+        return path
 
     def checkpoint(self, epoch: int) -> pathlib.Path:
         """The model after an epoch, where --keep_every kept it."""

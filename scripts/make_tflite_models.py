@@ -30,7 +30,7 @@ def define_flags():
     flags.DEFINE_string("out", "tflite_models", "folder of the files")
     flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
     flags.DEFINE_list(
-        "sets", ["digits", "cifar10"], "which to make, or to run with --check"
+        "sets", [], "which to make, or to run with --check; default: all"
     )
     flags.DEFINE_boolean("check", False, "only check what is there")
     options.define_data_place()
@@ -43,8 +43,9 @@ def main(argv):
     model_build = checkout.load(__file__, "tools.model_build")
     manifest_check = checkout.load(__file__, "tools.manifest_check")
     set_options = {
-        name: flag_values.value(name)
-        for name in ("sets", "data_dir", "download")
+        "sets": FLAGS.sets or None,
+        "data_dir": flag_values.value("data_dir"),
+        "download": flag_values.value("download"),
     }
     if not FLAGS.check:
         model_build.make(FLAGS.out, FLAGS.work, **set_options)

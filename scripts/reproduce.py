@@ -96,8 +96,6 @@ def main(argv):
     if not FLAGS.only_report:
         quiet.start_tensorflow()
     workflow = checkout.load(__file__, "paper.workflow")
-    pages = ["docs/findings.md", "docs/reproduction.md"]
-    usual = [] if FLAGS.quick else pages
     paths = workflow.reproduce(
         FLAGS.dataset,
         seeds=seeds,
@@ -112,7 +110,7 @@ def main(argv):
         sweep=FLAGS.sweep,
         out=FLAGS.out,
         results=FLAGS.results,
-        pages=usual if FLAGS.pages is None else FLAGS.pages,
+        pages=FLAGS.pages,
         report=FLAGS.report,
         data_dir=flag_values.value("data_dir"),
         download=flag_values.value("download"),

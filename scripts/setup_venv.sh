@@ -2,7 +2,7 @@
 # the tested packages. PYTHON=python3.12 in the environment chooses the Python;
 # otherwise a .venv that is there is kept, or the first fitting Python found.
 #
-#   setup_venv         what the programs need
+#   setup_venv         what the programs need, by the extra "all"
 #   setup_venv test    that, and what the tests need
 #
 # Sets root (the checkout) and venv_python. What the user can mend ends the
@@ -99,8 +99,7 @@ make_venv() {
 
 install_failed() {
   local log=$venv/install.log broken='connection broken by ' hint line
-  # Up to this line of its log pip has only resolved and downloaded.
-  grep -q '^Installing collected packages' "$log" || rm -f "$venv/unfinished"
+  [ -n "$begun" ] || has_begun "$log" || rm -f "$venv/unfinished"
   line=$(grep 'ERROR: ' "$log" | tail -n 1 | sed 's/^ *ERROR: //') || true
   [ -n "$line" ] || line=$(tail -n 1 "$log")
   if grep -q 'No space left' "$log"; then
@@ -116,17 +115,46 @@ install_failed() {
     "(the whole log: $log)"
 }
 
+# Whether the installer of this log did more than resolve and download.
+has_begun() {
+  grep -q '^Installing collected packages' "$1" || {
+    grep -q '^Resolved ' "$1" &&
+      ! grep -qE 'Failed to (fetch|download|build)' "$1"
+  }
+}
+
+run_pip() {
+  "$venv_python" -m pip install --no-input --disable-pip-version-check \
+    -c constraints.txt "$@" >"$venv/install.log" 2>&1
+}
+
+# uv takes a fraction of pip's time. What it cannot do is left to pip.
+run_uv() {
+  local log=$venv/install.log
+  if ! "$venv_python" -c 'import uv' 2>/dev/null && ! run_pip uv; then
+    ! grep -qE "No space left|connection broken by" "$log" || install_failed
+    return 1
+  fi
+  "$venv_python" tools/uv_installer.py -c constraints.txt "$@" \
+    >"$log" 2>&1 && return
+  ! has_begun "$log" || begun=yes
+  ! grep -q "No space left" "$log" || install_failed
+  mv "$log" "$venv/uv.log"
+  say "uv could not install them (log: $venv/uv.log); pip goes on, which" \
+    "takes longer"
+  return 1
+}
+
 install_packages() {
-  local extra=${1:-} stamp=$venv/installed${1:+-$1} wanted
+  local extra=$1 stamp=$venv/installed-$1 wanted begun=""
   wanted="$root $(cd "$root" && cksum setup.py constraints.txt)"
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
   say "installing the packages into .venv: about 85, 3 GB on disk; this takes" \
     "one to ten minutes (log: $venv/install.log)"
   : >"$venv/unfinished"
-  (cd "$root" && "$venv_python" -m pip install --no-input \
-    --disable-pip-version-check -c constraints.txt \
-    -e ".${extra:+[$extra]}") >"$venv/install.log" 2>&1 || install_failed
-  printf '%s\n' "$wanted" >"$venv/installed"
+  (cd "$root" && { run_uv -e ".[$extra]" || run_pip -e ".[$extra]" ||
+    install_failed; }) || exit
+  printf '%s\n' "$wanted" >"$venv/installed-all"
   printf '%s\n' "$wanted" >"$stamp"
   rm -f "$venv/unfinished"
   say "installed"
@@ -163,6 +191,6 @@ setup_venv() {
     [ -n "${PYTHON:-}" ] || choose_python
     make_venv
   fi
-  install_packages "$@"
+  install_packages "${1:-all}"
   exec 9<&-
 }

@@ -34,6 +34,8 @@ def _threads():
 
 # TensorFlow's fast kernels on every processor, as programs take them.
 onednn.prefer()
+# Tests compare what is printed, and may be slow.
+os.environ.setdefault("QMIA_PROGRESS_SECONDS", "1e6")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 for _name in (
     "TF_NUM_INTRAOP_THREADS",

@@ -1,8 +1,9 @@
 """The shell scripts, on a copy of the checkout and with a make-believe Python.
 
 The make-believe Python's `-m venv DIR` puts itself into DIR, its `-m pip`
-notes its arguments and ends as FAKE_PIP says, and a program it is asked to run
-is noted and not run. One test uses a real venv and the real pip.
+notes its arguments and ends as FAKE_PIP says, its uv as FAKE_UV says, and a
+program it is asked to run is noted and not run. Tests at the end use a real
+venv and the real pip.
 """
 
 import os
@@ -25,6 +26,7 @@ COPIED = (
     "scripts/setup_venv.sh",
     "scripts/quickstart.sh",
     "scripts/test.sh",
+    "tools/uv_installer.py",
     ".ci/run",
 )
 FOLDERS = {"quickstart.sh": "scripts", "test.sh": "scripts", "run": ".ci"}
@@ -33,6 +35,7 @@ version={version}
 log={log}
 case "$1 $2" in
   "-c "*version_info*) echo "$version" ;;
+  "-c import uv") [ -e "$0-uv" ] ;;
   "-c "*) exit {import_status} ;;
   "-m venv")
     [ -z "$FAKE_VENV" ] || {{ echo "$FAKE_VENV" >&2; exit 1; }}
@@ -50,6 +53,20 @@ case "$1 $2" in
       half) echo "Installing collected packages: a"; exit 1 ;;
       full) echo "ERROR: Could not install packages due to an OSError:" \\
         "[Errno 28] No space left on device"; exit 1 ;;
+    esac
+    case " $* " in
+      *" uv "*) [ -z "$FAKE_NO_UV" ] || exit 1; : >"$0-uv" ;;
+    esac
+    ;;
+  "tools/uv_installer.py "*)
+    echo "uv $*" >>"$log"
+    case $FAKE_UV in
+      stop) kill -KILL 0 ;;
+      fetch) echo "Resolved 9 packages in 1s"
+        echo "error: Failed to fetch: a"; exit 1 ;;
+      half) echo "Resolved 9 packages in 1s"
+        echo "error: Failed to install: a"; exit 1 ;;
+      full) echo "error: No space left on device (os error 28)"; exit 1 ;;
       wait) sleep 1 ;;
     esac
     ;;
@@ -175,29 +192,55 @@ class ScriptsTest(parameterized.TestCase):
         self.assert_works(done)
         self.assertIn("removing .venv: an earlier run", done.stdout)
 
-    @parameterized.parameters("stop", "half", "full")
-    def test_half_installed_is_not_taken_for_whole(self, how):
+    @parameterized.parameters(
+        ({"FAKE_UV": "stop"}, True),
+        ({"FAKE_UV": "full"}, False),
+        ({"FAKE_PIP": "stop"}, True),
+        ({"FAKE_PIP": "half"}, True),
+        ({"FAKE_PIP": "full"}, False),
+    )
+    def test_half_installed_is_not_taken_for_whole(self, how, is_anew):
         python = self.fake_python("python3.12")
-        done = self.run_script("test.sh", python=python, FAKE_PIP=how)
-        if how == "stop":
+        done = self.run_script("test.sh", python=python, **how)
+        if "stop" in how.values():
             self.assertEqual(done.returncode, -signal.SIGKILL)
         else:
             self.assert_stops(done, str(self.venv / "install.log"))
-        if how == "full":
+        if "full" in how.values():
             self.assertIn("the disk is full", done.stderr)
-        self.assertLen(self.logged(), 1)
+        self.logged()
         done = self.run_script("test.sh", python=python)
         self.assert_works(done)
-        if how != "full":
+        if is_anew:
             self.assertIn("removing .venv", done.stdout)
-        pip, tests = self.logged()
-        self.assertStartsWith(pip, "pip -m pip install")
+        *_, uv, tests = self.logged()
+        self.assertStartsWith(uv, "uv tools/uv_installer.py")
         self.assertStartsWith(tests, "run -m pytest")
+
+    def test_uv_installs(self):
+        python = self.fake_python("python3.12")
+        self.assert_works(self.run_script("test.sh", python=python))
+        pip, uv, _ = self.logged()
+        self.assertRegex(pip, "^pip -m pip install .* -c constraints.txt uv$")
+        self.assertEqual(
+            uv, "uv tools/uv_installer.py -c constraints.txt -e .[test]"
+        )
+
+    @parameterized.parameters({"FAKE_NO_UV": "1"}, {"FAKE_UV": "half"})
+    def test_pip_installs_what_uv_does_not(self, **settings):
+        python = self.fake_python("python3.12")
+        done = self.run_script("quickstart.sh", python=python, **settings)
+        self.assert_works(done)
+        *_, pip, _ = self.logged()
+        self.assertRegex(
+            pip, r"^pip -m pip install .* -c constraints.txt -e \.\[all\]$"
+        )
+        self.assertEqual("pip goes on" in done.stdout, "FAKE_UV" in settings)
 
     def test_second_run_installs_nothing(self):
         python = self.fake_python("python3.12")
         self.assert_works(self.run_script("test.sh", python=python))
-        self.assertLen(self.logged(), 2)
+        self.assertLen(self.logged(), 3)
         self.assert_works(self.run_script("test.sh"))
         self.assertLen(self.logged(), 1)
         self.assert_works(self.run_script("quickstart.sh", "--seed=1"))
@@ -207,15 +250,18 @@ class ScriptsTest(parameterized.TestCase):
     def test_tests_need_more_than_the_quickstart(self):
         python = self.fake_python("python3.12")
         self.assert_works(self.run_script("quickstart.sh", python=python))
-        self.assertEndsWith(self.logged()[0], "-c constraints.txt -e .")
+        self.assertEndsWith(self.logged()[1], "-c constraints.txt -e .[all]")
         self.assert_works(self.run_script("test.sh"))
         self.assertEndsWith(self.logged()[0], "-c constraints.txt -e .[test]")
 
-    def test_stopped_update_is_not_taken_for_whole(self):
+    @parameterized.parameters(
+        {"FAKE_UV": "stop"}, {"FAKE_UV": "half", "FAKE_PIP": "none"}
+    )
+    def test_stopped_update_is_not_taken_for_whole(self, **how):
         python = self.fake_python("python3.12")
         self.assert_works(self.run_script("test.sh", python=python))
         (self.checkout / "constraints.txt").write_text("numpy==2.4.6\n")
-        self.run_script("test.sh", FAKE_PIP="stop")
+        self.run_script("test.sh", **how)
         done = self.run_script("test.sh", python=python)
         self.assert_works(done)
         self.assertIn("removing .venv", done.stdout)
@@ -224,7 +270,7 @@ class ScriptsTest(parameterized.TestCase):
         python = self.fake_python("python3.12")
         self.assert_works(self.run_script("test.sh", python=python))
         (self.checkout / "constraints.txt").write_text("numpy==2.4.6\n")
-        done = self.run_script("test.sh", FAKE_PIP="none")
+        done = self.run_script("test.sh", FAKE_UV="fetch", FAKE_PIP="none")
         self.assert_stops(done, "network", "No matching distribution")
         done = self.run_script("test.sh")
         self.assert_works(done)
@@ -270,7 +316,7 @@ class ScriptsTest(parameterized.TestCase):
     @absltest.skipUnless(shutil.which("flock"), "needs flock")
     def test_two_runs_at_once_take_turns(self):
         python = self.fake_python("python3.12")
-        settings = {"FAKE_PIP": "wait"}
+        settings = {"FAKE_UV": "wait"}
         first = subprocess.Popen(
             **self.command("quickstart.sh", [], python, settings)
         )
@@ -282,7 +328,7 @@ class ScriptsTest(parameterized.TestCase):
         self.assert_works(second)
         first.communicate()
         self.assertEqual(first.returncode, 0)
-        self.assertLen([s for s in self.logged() if s.startswith("pip")], 1)
+        self.assertLen([s for s in self.logged() if s.startswith("uv")], 1)
 
     def test_options_of_the_tests(self):
         python = self.fake_python("python3.12")
@@ -324,7 +370,7 @@ class ScriptsTest(parameterized.TestCase):
         files = self.list_kernel_tests("tests/a_test.py", "tests/b_test.py")
         done = self.run_script("run", python=python, **settings)
         self.assertEqual(done.returncode, status, done)
-        _, whole, some = self.logged()
+        *_, whole, some = self.logged()
         self.assertStartsWith(whole, "run -m pytest")
         self.assertStartsWith(some, "oneDNN 0: run -m pytest")
         self.assertNotIn("_test.py", whole)

@@ -1,10 +1,12 @@
 import contextlib
 import os
+import pathlib
 import runpy
+import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
-from pathlib import Path
 from unittest import mock
 
 import setuptools
@@ -12,7 +14,7 @@ from absl.testing import absltest
 
 import qmia_tf
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def python(code):
@@ -23,6 +25,16 @@ def python(code):
         check=True,
         cwd=os.path.expanduser("~"),
     ).stdout.splitlines()
+
+
+def set_up():
+    """What setup.py says."""
+    with (
+        contextlib.chdir(ROOT),
+        mock.patch.object(setuptools, "setup") as setup,
+    ):
+        runpy.run_path("setup.py")
+    return setup.call_args.kwargs
 
 
 class PackageTest(absltest.TestCase):
@@ -52,14 +64,39 @@ class PackageTest(absltest.TestCase):
         )
 
     def test_paper_and_tools_are_not_installed(self):
-        with (
-            contextlib.chdir(ROOT),
-            mock.patch.object(setuptools, "setup") as setup,
-        ):
-            runpy.run_path("setup.py")
-        packages = setup.call_args.kwargs["packages"]
+        packages = set_up()["packages"]
         self.assertContainsSubset(["qmia_tf", "qmia_tf.report"], packages)
         self.assertEqual({x.partition(".")[0] for x in packages}, {"qmia_tf"})
+
+    def test_wheel_is_whole(self):
+        """Modules, templates and data of the package; nothing besides."""
+        source = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("setup.py", "pyproject.toml", "LICENSE"):
+            shutil.copy(ROOT / name, source)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "qmia_tf", source / "qmia_tf", ignore=ignored)
+        (source / "tests").mkdir()
+        (source / "tests" / "__init__.py").touch()
+        code = "import sys; from setuptools import build_meta as build;"
+        code += "print(build.build_wheel(sys.argv[1]))"
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, str(source)],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": ""},
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wheel = source / done.stdout.splitlines()[-1]
+        with zipfile.ZipFile(wheel) as archive:
+            held = {n for n in archive.namelist() if ".dist-info/" not in n}
+        kept = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / "qmia_tf").rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        self.assertEqual(held, kept)
+        self.assertIn("qmia_tf/py.typed", held)
 
     def test_every_requirement_is_locked(self):
         names = {
@@ -67,8 +104,10 @@ class PackageTest(absltest.TestCase):
             for line in (ROOT / "constraints.txt").read_text().splitlines()
             if "==" in line
         }
-        for requirement in metadata.requires("qmia_tf"):
-            name = requirement.split(";")[0]
+        needs = set_up()["install_requires"]
+        for extra, listed in set_up()["extras_require"].items():
+            needs = [*needs, *(listed if extra != "docs" else ())]
+        for name in needs:
             for sign in "<>=!~ ":
                 name = name.split(sign)[0]
             self.assertIn(name.lower().replace("_", "-"), names)

@@ -1,3 +1,4 @@
+import ast
 import os
 import subprocess
 import sys
@@ -19,6 +20,29 @@ class StyleTest(parameterized.TestCase):
         command = [sys.executable, "-m", *program]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_library_prints_nothing(self):
+        """What is to be seen goes through terminal.py, or is a program's."""
+        package = ROOT / "qmia_tf"
+        modules = [
+            path
+            for path in package.rglob("*.py")
+            if path.parent.name != "programs"
+            and path not in (package / "cli.py", package / "terminal.py")
+        ]
+        self.assertGreater(len(modules), 200)
+        for path in modules:
+            for node in ast.walk(ast.parse(path.read_text())):
+                printed = (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "id", "") == "print"
+                ) or (
+                    isinstance(node, ast.Attribute)
+                    and ast.unparse(node) == "sys.stdout"
+                )
+                self.assertFalse(
+                    printed, f"{path}:{getattr(node, 'lineno', 0)}"
+                )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ LIMIT_BYTES_OF_ONE = 5_000_000
 
 
 def check(
-    folder, *, sets=None, data_dir=None, download: bool = False
+    folder="tflite_models", *, sets=None, data_dir=None, download: bool = False
 ) -> list[str]:
     """Compares the shipped files with the manifest.
 

@@ -12,7 +12,12 @@ COMMAND = "python scripts/make_tflite_models.py"
 
 
 def make(
-    folder, work, *, sets=None, data_dir=None, download: bool = False
+    folder="tflite_models",
+    work="runs/tflite_models",
+    *,
+    sets=None,
+    data_dir=None,
+    download: bool = False,
 ) -> dict:
     """Trains the shipped models, writes their files and manifest.json.
 

@@ -56,7 +56,15 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "locks", "run_dir", "run_config", "registry"),
+            *(
+                "errors",
+                "extras",
+                "files",
+                "locks",
+                "run_dir",
+                "run_config",
+                "registry",
+            ),
             *("typed_json", "terminal", "quiet", "onednn", "plot_settings"),
             *("quantizers", "statistics"),
         ),
@@ -111,6 +119,22 @@ def imports() -> dict[str, set[str]]:
         for path in (ROOT / folder).rglob("*.py")
     }
     return {name: _imported(name, paths) for name in sorted(paths)}
+
+
+def reached(*modules) -> set[str]:
+    """Finds the modules that any function of these could ever import.
+
+    Args:
+        modules: names; they count too, as do the packages around them.
+    """
+    graph, seen, waiting = imports(), set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += graph[module]
+            waiting += filter(None, [module.rpartition(".")[0]])
+    return seen
 
 
 def _name(path):

@@ -86,7 +86,8 @@ def changed_options(options: Mapping[str, Mapping]) -> dict[str, dict]:
             f"attack options are a dict of dicts, such as {EXAMPLE}, got "
             f"{options!r}"
         )
-    known, changed = _known(), {}
+    # Listing them imports every attack.
+    known, changed = _known() if options else {}, {}
     for name, values in options.items():
         own = known.get(name)
         if not own:

@@ -7,6 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from qmia_tf import run_config as run_configs
+from qmia_tf import terminal
 from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
@@ -219,13 +220,14 @@ def audit_outputs(
             )
         )
         if name not in repeated:
-            joint_attacks += [
-                run_joint_attack(
-                    with_second_outputs(inputs, other), other.target
-                )
-                for other in joint_with
-                if other.target != name
-            ]
+            others = [other for other in joint_with if other.target != name]
+            with terminal.working(f"{name}: joint attack"):
+                joint_attacks += [
+                    run_joint_attack(
+                        with_second_outputs(inputs, other), other.target
+                    )
+                    for other in others
+                ]
     targets = [
         _with_verdict(
             audited.audit,
@@ -243,6 +245,10 @@ def audit_outputs(
     worse = member_accuracy.sentence(targets)
     if worse:
         say(f"warning: {worse}")
+    with terminal.working("comparing the targets"):
+        comparison = leak_comparison.compare(
+            [audited.scores for audited in audited_targets], seed=config.seed
+        )
     data = run_config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
@@ -277,9 +283,7 @@ def audit_outputs(
         blind_baseline=records.blind_baseline,
         calibration=records.calibration,
         repeated_records=distinct.repeated,
-        comparison=leak_comparison.compare(
-            [audited.scores for audited in audited_targets], seed=config.seed
-        ),
+        comparison=comparison,
         gates=[],
     )
     result.save(run_dir.audit)

@@ -5,7 +5,6 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 
 import dataclasses
 import importlib.metadata
-import pathlib
 import platform
 from typing import Literal
 
@@ -19,6 +18,7 @@ from qmia_tf.data.repeated_records import RepeatedRecords
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut
 from qmia_tf.outputs.fidelity import Agreement
+from qmia_tf.run_dir import require_audit
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 7
@@ -208,12 +208,7 @@ def load(path) -> AuditResult:
         path: the file, or the directory that it lies in.
     Raises: InputError if it is missing, damaged or of another version.
     """
-    path = pathlib.Path(path)
-    path = path / AUDIT if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; qmia audit and qmia attack write {AUDIT}"
-        )
+    path = require_audit(path)
     if path.suffix in OUTPUT_FILES:
         raise InputError(
             f"{path} holds outputs, not an audit: qmia_tf.audit or "

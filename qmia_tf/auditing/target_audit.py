@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
+from qmia_tf import terminal
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
@@ -57,7 +58,16 @@ def audit_target(
         with_options(attack_options or {}), inputs, reasons or {}
     )
     scores = leak_test.evaluated_scores(scored, inputs)
-    fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
+    with terminal.working(f"{outputs.target}: testing for a leak"):
+        leak = leak_test.run(
+            scores,
+            inputs,
+            sweeps={x.attack.name: x.sweep for x in scored},
+            fixed=[
+                x.attack.name for x in scored if x.attack.threshold is not None
+            ],
+            strata=strata,
+        )
     audit = TargetAudit(
         target=outputs.target,
         **{
@@ -91,13 +101,7 @@ def audit_target(
         per_class=_per_class(outputs, scored, class_names),
         parity=None,
         risky_members=[],
-        leak=leak_test.run(
-            scores,
-            inputs,
-            sweeps={x.attack.name: x.sweep for x in scored},
-            fixed=fixed,
-            strata=strata,
-        ),
+        leak=leak,
     )
     return AuditedTarget(
         audit,
@@ -108,7 +112,13 @@ def audit_target(
 def _run_attacks(attacks, inputs, reasons):
     """Runs what can be run; says of the rest why it cannot."""
     scored, missing = [], []
-    for attack in attacks:
+    attack_bar = terminal.bar(
+        list(attacks),
+        desc=f"{inputs.outputs.target}: attacks",
+        unit="attack",
+        leave=False,
+    )
+    for attack in attack_bar:
         lacks = attack.missing(inputs)
         if lacks:
             reason = "needs " + " and ".join(NEEDS[need] for need in lacks)

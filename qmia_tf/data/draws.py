@@ -42,7 +42,7 @@ def draw(records: Records, count: int, *, seed: int) -> Records:
     return records.take(np.concatenate(chosen))
 
 
-def draw_exactly(records: Records, count: int, *, seed: int) -> Records:
+def draw_exactly(records: Records, count: int, *, seed: int = 0) -> Records:
     """Draws as draw does, and no fewer.
 
     Raises: InputError if there are not so many members or nonmembers, the

@@ -56,6 +56,17 @@ def check_pool(pool: str) -> None:
         raise InputError(f"pool must be one of {list(POOLS)}, got {pool!r}")
 
 
+def check_draw(*, seed: int, pool: str, member_fraction: float) -> None:
+    """Raises InputError unless a split can be drawn with these options."""
+    check_pool(pool)
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
+    if not 0 < member_fraction < 1:
+        raise InputError(
+            f"member_fraction must lie in (0, 1), got {member_fraction}"
+        )
+
+
 def make_split(
     labels: np.ndarray,
     *,
@@ -79,14 +90,8 @@ def make_split(
     Raises: InputError if an option is out of range, or if either side would
         have no record, or only one class.
     """
+    check_draw(seed=seed, pool=pool, member_fraction=member_fraction)
     labels = np.asarray(labels)
-    check_pool(pool)
-    if seed < 0:
-        raise InputError(f"seed must be 0 or more, got {seed}")
-    if not 0 < member_fraction < 1:
-        raise InputError(
-            f"member_fraction must lie in (0, 1), got {member_fraction}"
-        )
     classes = len(np.unique(labels))
     if classes < 2:
         raise InputError(

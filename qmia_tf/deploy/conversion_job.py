@@ -6,7 +6,6 @@ import numbers
 import pathlib
 from collections.abc import Callable, Iterable
 
-import keras
 import numpy as np
 
 from qmia_tf.data.batches import reshape_images
@@ -91,14 +90,14 @@ class Job:
     """One network that is converted.
 
     Attributes:
-        model: frozen (keras_files.freeze).
+        model: keras.Model, frozen (keras_files.freeze).
         members: None where no scheme needs them.
         settings: of the schemes.
         folder: where a conversion that takes minutes keeps what it has so
             far.
     """
 
-    model: keras.Model
+    model: object
     members: Members | None
     settings: Settings
     folder: pathlib.Path

@@ -5,7 +5,7 @@ import importlib.metadata
 import pathlib
 from collections.abc import Callable, Iterable
 
-from qmia_tf import files, locks
+from qmia_tf import extras, files, locks
 from qmia_tf.deploy.conversion_job import Job, Members, Settings
 from qmia_tf.deploy.manifest import MANIFEST, read_manifest
 from qmia_tf.deploy.schemes import SCHEMES, check_names, choose
@@ -53,6 +53,8 @@ def export(
     model = keras_files.load(model_path)
     keras_files.freeze(model)
     chosen = choose(schemes, model)
+    for name in chosen:
+        extras.require_packages(SCHEMES[name].packages, f"scheme {name}")
     origins = {
         name: {
             "model_sha256": files.sha256(model_path),

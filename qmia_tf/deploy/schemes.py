@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import keras
-
 from qmia_tf.errors import InputError
 from qmia_tf.registry import Registry
 
@@ -38,12 +36,12 @@ def check_names(names: Iterable[str]) -> None:
         )
 
 
-def choose(names: Iterable[str], model: keras.Model) -> list[str]:
+def choose(names: Iterable[str], model) -> list[str]:
     """Lists the schemes to make, each once.
 
     Args:
         names: "auto" stands for those of AUTOMATIC that the model suits.
-        model: the trained network.
+        model: keras.Model, the trained network.
     Raises: InputError if the model cannot be carried by a scheme that was
         given by name; it says why and names the nearest that works.
     """

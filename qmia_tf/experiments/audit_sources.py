@@ -1,10 +1,73 @@
 """What an audit of a user's models is given: models and records, or outputs."""
 
-from qmia_tf import files
-from qmia_tf.data import loaders
+import dataclasses
+from collections.abc import Callable
+
+from qmia_tf import files, terminal
+from qmia_tf.data import loaders, sides
+from qmia_tf.data.pixels import AUTO
+from qmia_tf.data.records import Records
+from qmia_tf.data.sides import CHANNELS_FIRST, CHANNELS_LAST, Side
 from qmia_tf.errors import InputError, option
 from qmia_tf.outputs import saved_outputs
 from qmia_tf.targets import listing
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How records of a user are read; see model_audit.audit.
+
+    Raises: InputError if data_format is another.
+    """
+
+    class_names: str | list[str] | None = None
+    first_label: int = 0
+    data_format: str = AUTO
+
+    def __post_init__(self):
+        known = (AUTO, CHANNELS_FIRST, CHANNELS_LAST)
+        if self.data_format not in known:
+            raise InputError(
+                f"{option('data_format')} must be one of {', '.join(known)}, "
+                f"got {self.data_format!r}"
+            )
+
+    def said(self) -> dict:
+        """What the user says, by option; "auto" and None where nothing."""
+        return {
+            "class_names": self.class_names,
+            "first_label": self.first_label or AUTO,
+            "data_format": self.data_format,
+        }
+
+    def join(self, members: Side, nonmembers: Side) -> Records:
+        """Puts both sides together; see sides.join."""
+        both = [members, nonmembers]
+        if self.data_format != AUTO:
+            both = [side.in_format(self.data_format) for side in both]
+        return sides.join(
+            *both, class_names=self.class_names, first_label=self.first_label
+        )
+
+
+def load_sides(
+    members: object,
+    nonmembers: object,
+    say: Callable[[str], None],
+    **options: object,
+) -> list[Side]:
+    """Reads the records of both sides, and says what was read.
+
+    Args:
+        options: of loaders.load_side.
+    """
+    both = []
+    for name, source in (("members", members), ("nonmembers", nonmembers)):
+        with terminal.working(f"reading the {name}"):
+            side = loaders.load_side(source, **options)
+        say(f"{name}: {side.source}: {side.taken}")
+        both.append(side)
+    return both
 
 
 def are_outputs(targets: dict, members: object, nonmembers: object) -> bool:
@@ -64,5 +127,5 @@ def require_unsaid(**options: object) -> None:
             raise InputError(
                 f"{option(name)} is about a model or its records, and only "
                 "saved outputs are given, which say it by the names of arrays "
-                "and columns"
+                "and columns: leave it out"
             )

@@ -10,6 +10,20 @@ from qmia_tf.training import recipes
 SCHEMA_VERSION = 1
 
 
+def check_options(
+    *, pool: str, split_seed: int, member_fraction: float, seed: int
+) -> None:
+    """Checks what `describe` takes besides the data, before that is loaded.
+
+    Raises: InputError if one is out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be in 0..{2**32 - 1}, got {seed}")
+    splits.check_draw(
+        seed=split_seed, pool=pool, member_fraction=member_fraction
+    )
+
+
 def describe(
     dataset: Dataset,
     *,
@@ -30,8 +44,12 @@ def describe(
     Raises: InputError if the seed is out of range or no split can be drawn,
         before anything is written.
     """
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed must be in 0..{2**32 - 1}, got {seed}")
+    check_options(
+        pool=pool,
+        split_seed=split_seed,
+        member_fraction=member_fraction,
+        seed=seed,
+    )
     splits.make_split(
         dataset.labels,
         seed=split_seed,

@@ -16,8 +16,6 @@ from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
-from qmia_tf.data.pixels import AUTO
-from qmia_tf.data.sides import CHANNELS_FIRST, CHANNELS_LAST
 from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError, option
 from qmia_tf.experiments import audit_pipeline, audit_sources
@@ -128,6 +126,7 @@ def audit(
     used = None
     if leave_out_calibration:
         own_calibration.require_alone(calibration, targets, references)
+    reading = audit_sources.Reading(class_names, first_label, data_format)
     about_models = {
         "input_range": input_range,
         "outputs": outputs,
@@ -136,12 +135,7 @@ def audit(
     with _folder(out) as folder:
         data, checks = None, None
         if audit_sources.are_outputs(targets, members, nonmembers):
-            audit_sources.require_unsaid(
-                first_label=first_label or AUTO,
-                data_format=data_format,
-                class_names=class_names,
-                **about_models,
-            )
+            audit_sources.require_unsaid(**reading.said(), **about_models)
             own_calibration.require_none(calibration)
             picture_of = pictures_of(members, pictures, None)
             queried, names = _saved(targets, members, nonmembers, allow_chance)
@@ -150,9 +144,7 @@ def audit(
                 members,
                 nonmembers,
                 say,
-                class_names=class_names,
-                first_label=first_label,
-                data_format=data_format,
+                reading=reading,
                 calibration=calibration,
                 leave_out=leave_out_calibration,
                 data_dir=data_dir,
@@ -160,7 +152,8 @@ def audit(
             )
             picture_of = pictures_of(members, pictures, data)
             checks = RecordChecks(data)
-            duplicates.require_others(checks.equal, data)
+            with terminal.working("looking for equal records"):
+                duplicates.require_others(checks.equal, data)
             if checks.equal.warning:
                 say(f"warning: {checks.equal.warning}")
             queried = _models(
@@ -213,27 +206,9 @@ def _saved(targets, members, nonmembers, allow_chance):
 
 
 def _records(
-    members,
-    nonmembers,
-    say,
-    *,
-    class_names,
-    first_label,
-    data_format,
-    calibration,
-    leave_out,
-    **options,
+    members, nonmembers, say, *, reading, calibration, leave_out, **options
 ):
-    if data_format not in (AUTO, CHANNELS_FIRST, CHANNELS_LAST):
-        raise InputError(
-            f"{option('data_format')} must be {AUTO}, {CHANNELS_FIRST} or "
-            f"{CHANNELS_LAST}, got {data_format!r}"
-        )
-    both = []
-    for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = loaders.load_side(source, **options)
-        say(f"{name}: {side.source}: {side.taken}")
-        both.append(side)
+    both = audit_sources.load_sides(members, nonmembers, say, **options)
     used = None
     if calibration is not None:
         used, both[1] = own_calibration.compare(
@@ -242,10 +217,7 @@ def _records(
         say(own_calibration.sentence(used))
         if used.warning:
             say(f"warning: {used.warning}")
-    if data_format != AUTO:
-        both = [side.in_format(data_format) for side in both]
-    joined = sides.join(*both, class_names=class_names, first_label=first_label)
-    return joined, used
+    return reading.join(*both), used
 
 
 def _models(targets, data, about_models, say, **of_litert):

@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from qmia_tf import files
 from qmia_tf.data.dataset import Dataset
-from qmia_tf.deploy.manifest import read_manifest
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.parity.mismatches import FileParity
 from qmia_tf.deploy.parity.observed_networks import Trained
 from qmia_tf.deploy.tflite.interpreter import KERNELS
-from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration
+from qmia_tf.experiments import integer_files
 from qmia_tf.report.tables import Column, Table, as_text
 from qmia_tf.run_dir import RunDir
 
@@ -51,11 +48,13 @@ def check_run(
         range.
     """
     kernels, threads = _unique(kernels), _unique(threads)
-    _check(kernels, threads, records, seed)
+    integer_files.check_options(
+        kernels=kernels, threads=threads, records=records, seed=seed
+    )
     run_dir = RunDir(run_dir)
     folder = run_dir.artifacts
-    entries = _with_twins(run_dir, folder, schemes)
-    files = [_exported(run_dir, folder, entry) for entry in entries.values()]
+    entries = integer_files.with_twins(run_dir, schemes)
+    files = [integer_files.exported(run_dir, x) for x in entries.values()]
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(dataset.images))[:records]
     images = dataset.images[np.sort(rows)]
@@ -109,52 +108,3 @@ def table(parities: list[FileParity]) -> str:
 
 def _unique(items):
     return tuple(dict.fromkeys(items))
-
-
-def _check(kernels, threads, records, seed):
-    unknown = [name for name in kernels if name not in KERNELS]
-    if unknown or not kernels:
-        raise InputError(
-            f"kernels are any of {', '.join(KERNELS)}, got "
-            f"{(unknown or [''])[0]!r}"
-        )
-    if not threads or min(threads) < 1:
-        raise InputError(f"threads must be 1 or more, got {list(threads)}")
-    for name, value, least in (("records", records, 1), ("seed", seed, 0)):
-        if value < least:
-            raise InputError(f"{name} must be {least} or more, got {value}")
-
-
-def _with_twins(run_dir, folder, schemes):
-    """Returns dict scheme -> manifest entry, of the files to check."""
-    configuration.read(run_dir)
-    entries = read_manifest(folder)
-    twins = {name: e for name, e in entries.items() if e.get("twin")}
-    unknown = [name for name in schemes or () if name not in twins]
-    if unknown or not twins:
-        raise InputError(
-            f"{folder} has no integer file {(unknown or ['at all'])[0]}: make "
-            f"one with qmia export --run_dir={run_dir} "
-            "--schemes=int8,int8_io"
-        )
-    return {name: twins[name] for name in schemes or twins}
-
-
-def _exported(run_dir, folder, entry):
-    """Returns the file, if it, its twin and the model are what they were."""
-    for part in (entry, entry["twin"]):
-        path = folder / part["file"]
-        if not path.is_file():
-            raise InputError(f"{path} is gone: export it again")
-        if files.sha256(path) != part["sha256"]:
-            raise InputError(
-                f"{path} is not the file that was exported: export it again"
-            )
-    model = RunDir(run_dir).model
-    made_from = entry.get("model_sha256")
-    if made_from and model.is_file() and files.sha256(model) != made_from:
-        raise InputError(
-            f"{folder / entry['file']} was made from another {model.name}: "
-            "export it again"
-        )
-    return folder / entry["file"]

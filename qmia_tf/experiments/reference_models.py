@@ -15,7 +15,7 @@ import numpy as np
 from qmia_tf import locks
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration, run, training_run
+from qmia_tf.experiments import configuration
 from qmia_tf.run_dir import COMPUTED, RunDir
 
 
@@ -50,7 +50,7 @@ def train(
     run_dir,
     dataset: Dataset,
     *,
-    count: int,
+    count: int = 8,
     schemes=(),
     num_threads: int = 2,
     progress=None,
@@ -69,6 +69,8 @@ def train(
     Raises: InputError as training_run.train_run and query_run, or if another
         process works on one of them.
     """
+    from qmia_tf.experiments import run, training_run
+
     run_dir = RunDir(run_dir)
     folders = []
     for number, config in enumerate(plan(configuration.read(run_dir), count)):

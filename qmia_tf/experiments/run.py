@@ -75,7 +75,7 @@ def export_run(
     run_dir,
     load_data: Callable[[], Dataset] | None = None,
     *,
-    schemes=("float32",),
+    schemes=("auto",),
     settings: exporting.Settings | None = None,
     progress=None,
 ) -> list[dict]:

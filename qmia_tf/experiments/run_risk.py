@@ -19,14 +19,7 @@ def of_run(
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
-    folder = run_dir.outputs
-    path = folder / f"{target}.npz"
-    if not path.is_file():
-        names = sorted(file.stem for file in folder.glob("*.npz"))
-        raise InputError(
-            f"{folder} holds no outputs of {target!r}, but of "
-            f"{', '.join(names) or 'no target'}: qmia attack writes them"
-        )
+    path = run_dir.require_outputs(target)
     target_outputs = outputs.load(path)
     expected = config["dataset"].get("fingerprint")
     got = target_outputs.info.get("fingerprint")

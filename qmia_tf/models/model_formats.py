@@ -13,6 +13,7 @@ import zlib
 import h5py
 import keras
 
+from qmia_tf import extras
 from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.models import config_safety, keras_files
 
@@ -181,13 +182,9 @@ def _release(version) -> int:
 
 
 def _keras2(path, version):
-    try:
-        import tf_keras
-    except ImportError as error:
-        raise InputError(
-            f"{path} was saved by Keras {version}, which tf_keras opens: "
-            "pip install tf_keras"
-        ) from error
+    extras.require("tf_keras", f"{path}, which Keras {version} saved,")
+    import tf_keras
+
     return tf_keras
 
 

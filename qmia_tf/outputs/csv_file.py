@@ -30,11 +30,10 @@ import pandas as pd
 from qmia_tf import terminal
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import kinds
+from qmia_tf.outputs.kinds import CLASSES, ROWS
 
 KINDS = {"p": kinds.PROBABILITIES, "z": kinds.LOGITS}
 LABEL, ID = "label", "id"
-# What a file is read to besides the arrays of outputs.
-CLASSES, ROWS = "class_names", "rows"
 BOOLEANS = ("false", "true")
 DELIMITERS = (",", ";", "\t", "|")
 # float64 holds every whole number up to here.

@@ -7,6 +7,8 @@ which only one holds, or which always sum to something else, are none of both.
 import numpy as np
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
+# What a file of outputs is read to besides its arrays.
+CLASSES, ROWS = "class_names", "rows"
 PERCENTAGES, SHARES, SIGMOIDS, SCORES, AFFINE, BROKEN = (
     "percentages",
     "shares",

@@ -20,8 +20,8 @@ from qmia_tf import files, outputs
 from qmia_tf.data import labels as own_labels
 from qmia_tf.data.loaders.npz import LABELS
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import ANSWERS, Outputs, csv_file, kinds, validation
-from qmia_tf.outputs.csv_file import CLASSES, ROWS
+from qmia_tf.outputs import ANSWERS, Outputs, kinds, validation
+from qmia_tf.outputs.kinds import CLASSES, ROWS
 from qmia_tf.outputs.logits import softmax
 
 SAVED = "saved"
@@ -55,7 +55,7 @@ class OutputFile:
         """Reads a file; name is the target's if the file does not say it."""
         path = pathlib.Path(path)
         is_csv = path.suffix == ".csv"
-        arrays = csv_file.read(path) if is_csv else _read_npz(path)
+        arrays = _read_csv(path) if is_csv else _read_npz(path)
         class_names, rows = arrays.pop(CLASSES, None), arrays.pop(ROWS, None)
         info = validation.parse_info(arrays.pop("info", "{}"), path)
         info.setdefault(
@@ -114,6 +114,12 @@ class OutputFile:
         if self.rows is not None:
             dataclasses.replace(self, arrays=arrays).check_rows()
         return outputs.from_arrays(arrays, self.info, self.path)
+
+
+def _read_csv(path):
+    from qmia_tf.outputs import csv_file
+
+    return csv_file.read(path)
 
 
 def _read_npz(path):

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from qmia_tf import files, outputs
 from qmia_tf.data.loaders.npz import VALUES
@@ -18,6 +17,8 @@ from qmia_tf.errors import InputError
 from qmia_tf.outputs import ANSWERS, Outputs, validation
 from qmia_tf.outputs.output_file import SAVED, OutputFile
 
+# In Outputs.info of a reference model: the fingerprint of the records audited.
+REFERENCE_OF = "reference_of"
 OTHER = "record_ids must be positions: the members first, then the nonmembers"
 
 
@@ -176,6 +177,16 @@ def reference(path: Path, target_outputs: Outputs) -> Outputs:
             "trained it"
         )
     ids = file.arrays.setdefault("record_ids", np.arange(len(file)))
+    theirs = file.info.get(REFERENCE_OF)
+    ours = target_outputs.info.get("fingerprint")
+    if None not in (theirs, ours) and theirs != ours:
+        raise InputError(
+            f"reference {path} was made for other records (fingerprint "
+            f"{str(theirs)[:12]}, not {ours[:12]}): make references of these "
+            "members and nonmembers"
+        )
+    import pandas as pd
+
     rows = pd.Index(target_outputs.record_ids).get_indexer(ids)
     if (rows < 0).any():
         raise InputError(

@@ -27,7 +27,7 @@ Takes about a minute on the digits, some minutes on CIFAR-10.
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -59,7 +59,13 @@ def main(argv):
     """Queries and attacks as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    limits = options.gates()
+    limits, attack = options.gates(), options.attack()
+    early_checks.run(run_dir)
+    for path in FLAGS.outputs:
+        early_checks.require_outputs(path)
+    early_checks.runs_or_outputs(FLAGS.references or ())
+    if FLAGS.parent:
+        early_checks.run(FLAGS.parent, with_data=False, is_trained=False)
     quiet.start_tensorflow()
     from qmia_tf import locks
     from qmia_tf.experiments import configuration, run
@@ -77,7 +83,7 @@ def main(argv):
             device_outputs=FLAGS.outputs,
             references=FLAGS.references,
             parent=FLAGS.parent,
-            **options.attack(),
+            **attack,
         )
         result = gates.record(result, f"{run_dir}/audit.json", **limits)
     text = phrases.as_text(
@@ -88,4 +94,4 @@ def main(argv):
         f"{run_dir}/audit.json is written; "
         f"qmia report --run_dirs={run_dir} --out=report shows it"
     )
-    gates.end_program(result.gates)
+    options.end_by_gates(result.gates)

@@ -3,42 +3,38 @@
     qmia audit --model=M --members=A --nonmembers=B --out=DIR
 
 M is a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz
-of saved outputs; several, separated by commas, are compared on the same
-records, the first with each of the others. A are records that trained it and B
-others from the same source: an .npz (images or x, labels or y),
-images.npy:labels.npy, a folder of class folders, or tfds:NAME:SPLIT[RANGE],
-such as tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images. Numbers of
-0..255, of any type and shape, are mapped into the range that the model takes;
-others reach it as they are, and integers of a .tflite input's own signed type
-are its codes. Without a --model, A and B are outputs: .npz or CSV
-(p0,p1,..,label or z0,z1,..,label).
+of saved outputs. Several, separated by commas, are compared on the same
+records, the first with each of the others. A are records that trained M, and
+B are others from the same source. Each is one of:
 
-What a model says of itself is read from it: its input's type, quantization
-and rescaling, a softmax at its end. What it does not say is measured on up to
-a hundred members: the range of its numbers, probabilities or logits, the
-alphabetical order of class folders. What is clearly right is taken, said and
-kept in audit.json; else the message has the numbers and the flag to add. What
-shows a wrong choice stops: a model that does not answer the same record alike,
-an accuracy like chance, values that an input cannot hold, or another range
-that is clearly better.
+  x.npz                  images or x, labels or y
+  images.npy:labels.npy  the same in two files
+  folder/                class folders of images
+  tfds:NAME:SPLIT        such as tfds:cifar10:train[:5000]
+  outputs.npz, .csv      p0,p1,..,label or z0,z1,..,label, without --model
 
-Writes DIR/outputs, DIR/augmented_queries, DIR/audit.json and DIR/report, and
-prints the verdict. Stored outputs of the same file and records are used again.
---fail_if_auc_above=0.6 and --fail_if_tpr_above=0.05@0.01 end the program with
-status 1 if an artefact gives away more, with status 3 if that cannot be judged;
-so does --fail_if_cannot_detect=0.55 if a leak of that AUC would have been
-missed. --pictures=on shows the members at highest risk, which are training
-records, in audit.json and the report. Takes a minute for some thousand small
-images, most of it for tensorflow-privacy's attacks (--notfprivacy) and
-augmented queries (--label_only_records=0).
+uint8 [N, H, W, C] are images. Numbers of 0..255 are mapped into the range
+that the model takes. Others reach it as they are; integers of a .tflite
+input's own signed type are its codes.
+
+What a model says of itself is read from it. What it does not say is measured
+on up to a hundred members. What is clearly right is taken, said and kept in
+audit.json; else the message has the numbers and the flag to add. A model that
+does not answer the same record alike is refused, and so are an accuracy like
+chance, values that an input cannot hold, and another range that is clearly
+better.
+
+Prints the verdict and writes audit.json, outputs/, augmented_queries/ and
+report/ into DIR. Stored outputs of the same file and records are used again.
+Takes a minute for some thousand small images.
 """
 
 import pathlib
 
 from absl import flags
 
-from qmia_tf import quiet
-from qmia_tf.programs import flag_values, options
+from qmia_tf import extras, quiet, terminal
+from qmia_tf.programs import early_checks, flag_help, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -56,6 +52,18 @@ def define_flags():
     flags.DEFINE_string(
         "name", None, "what the report calls it; default: the directory's name"
     )
+    options.define_gates()
+    with flag_help.group("What models do not say", is_common=False):
+        _define_unsaid()
+    with flag_help.group("More records", is_common=False):
+        _define_more_records()
+    with flag_help.group("Checks", is_common=False):
+        _define_checks()
+    options.define_audit()
+    options.define_data_place()
+
+
+def _define_unsaid():
     flags.DEFINE_list(
         "input_range",
         ["auto"],
@@ -97,6 +105,9 @@ def define_flags():
         "where a model takes the channels of images: records are transposed to "
         "that (auto: they are given as they are)",
     )
+
+
+def _define_more_records():
     flags.DEFINE_list(
         "references",
         [],
@@ -110,8 +121,13 @@ def define_flags():
         "of",
     )
     flags.DEFINE_boolean(
-        "leave_out_calibration", False, "leave such nonmembers out of the audit"
+        "leave_out_calibration",
+        False,
+        "leave such nonmembers out of the audit",
     )
+
+
+def _define_checks():
     flags.DEFINE_boolean(
         "allow_chance",
         False,
@@ -126,19 +142,29 @@ def define_flags():
         "however members were drawn; none, if classes played no part in the "
         "draw, is stronger where a class has few records",
     )
-    options.define_data_place()
-    options.define_audit()
-    options.define_gates()
 
 
 def main(argv):
     """Audits as the flags say."""
     del argv
     out = flag_values.required("out")
-    limits = options.gates()
+    with terminal.working("starting"):
+        limits = options.gates()
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
+    for path in FLAGS.references:
+        early_checks.require_outputs(path)
+    early_checks.audited(
+        FLAGS.model,
+        *records,
+        input_range=FLAGS.input_range,
+        outputs=FLAGS.outputs,
+        signature=FLAGS.signature,
+    )
+    for source in records:
+        if (source or "").startswith("tfds:"):
+            extras.require("tensorflow_datasets", source)
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
     import qmia_tf
@@ -172,7 +198,7 @@ def main(argv):
         report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
-    gates.end_program(result.gates)
+    options.end_by_gates(result.gates)
 
 
 def _is_light(source):

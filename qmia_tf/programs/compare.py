@@ -17,8 +17,8 @@ on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
-from qmia_tf.programs import flag_values, options
+from qmia_tf import extras, quiet, terminal
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +39,11 @@ def main(argv):
     del argv
     names = ("full", "quantized", "out")
     full, quantized, out = map(flag_values.required, names)
-    quiet.start_tensorflow()
+    for run_dir in (*full, *quantized):
+        early_checks.run(run_dir)
+    # Without it the outputs of all epochs must be stored.
+    if extras.is_installed("tensorflow"):
+        quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run_comparison
     from qmia_tf.report import matching_tables
 

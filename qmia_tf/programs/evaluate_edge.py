@@ -3,8 +3,8 @@ r"""Measures a .tflite file on this machine and captures its answers.
     qmia edge --model=int8.tflite --data=data.npz \
         --outputs=pi4.npz --json=pi4.json
 
-Needs numpy, absl-py, tqdm, filelock and ai-edge-litert, and qmia_tf installed
-with --no-deps: docs/edge.md. --data is made by qmia export_data. Prints
+A board needs numpy, ai-edge-litert and qmia_edge.pyz, which is this program as
+one file: docs/edge.md. --data is made by qmia export_data. Prints
 accuracy, latency, throughput and memory, and writes the answers, which
 qmia attack --outputs=pi4.npz audits on another machine, and what is
 printed as JSON. Takes some seconds, and as long as the images need; killed
@@ -24,7 +24,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Defines the flags."""
     flags.DEFINE_string("model", None, "the .tflite file")
-    flags.DEFINE_string("data", None, "the .npz of export_data.py")
+    flags.DEFINE_string("data", None, "the .npz that qmia export_data wrote")
     flags.DEFINE_string("outputs", None, "the .npz to write")
     flags.DEFINE_string("json", None, "the .json to write, if wanted")
     flags.DEFINE_list(

@@ -26,7 +26,7 @@ Schemes:
 from absl import flags
 
 from qmia_tf import quiet, terminal
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -41,8 +41,8 @@ def define_flags():
         "members drawn to measure ranges: int8_ptq, int8_io, tfmot_int8",
     )
     flags.DEFINE_integer("calibration_seed", 0, "draws them")
-    flags.DEFINE_string(
-        "int8_output", "softmax", "what int8_io gives: softmax or logits"
+    flags.DEFINE_enum(
+        "int8_output", "softmax", ["softmax", "logits"], "what int8_io gives"
     )
     flags.DEFINE_integer(
         "tfmot_epochs", 3, "passes over the members of tfmot_int8's fine-tuning"
@@ -54,17 +54,21 @@ def main(argv):
     """Exports as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    quiet.start_tensorflow()
-    from qmia_tf.deploy import export, manifest
-    from qmia_tf.experiments import configuration, run
+    from qmia_tf.deploy import schemes
+    from qmia_tf.deploy.conversion_job import Settings
 
-    settings = export.Settings(
+    schemes.check_names(FLAGS.schemes)
+    settings = Settings(
         calibration_records=FLAGS.calibration_records,
         calibration_seed=FLAGS.calibration_seed,
         int8_output=FLAGS.int8_output,
         tfmot_epochs=FLAGS.tfmot_epochs,
     )
-    config = configuration.read(run_dir)
+    config = early_checks.run(run_dir, with_data=False)
+    quiet.start_tensorflow()
+    from qmia_tf.deploy import manifest
+    from qmia_tf.experiments import run
+
     entries = run.export_run(
         run_dir,
         lambda: options.load_data(

@@ -15,7 +15,7 @@ from absl import flags
 
 from qmia_tf import quiet
 from qmia_tf.errors import InputError
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -25,9 +25,12 @@ def define_flags():
     flags.DEFINE_string("run_dir", None, "the run directory")
     flags.DEFINE_string("out", None, "the .npz file to write")
     flags.DEFINE_integer(
-        "records", None, "how many to draw, for a slow device; default: all"
+        "records",
+        None,
+        "how many to draw, for a slow device; default: all",
+        lower_bound=1,
     )
-    flags.DEFINE_integer("seed", 0, "of that draw")
+    flags.DEFINE_integer("seed", 0, "of that draw", lower_bound=0)
     options.define_data_place()
 
 
@@ -38,12 +41,12 @@ def main(argv):
     out = pathlib.Path(flag_values.required("out"))
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
+    config = early_checks.run(run_dir, is_trained=False)
     quiet.start_tensorflow()
     from qmia_tf.data import draws
     from qmia_tf.edge import device_data
-    from qmia_tf.experiments import configuration, training_run
+    from qmia_tf.experiments import training_run
 
-    config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )

@@ -28,6 +28,7 @@ OWN = Group("Flags")
 ABSL = Group("Flags of every program", is_common=False)
 # Of absl's flags, those of use here.
 KEPT_OF_ABSL = ("verbosity",)
+QUIET = "quiet"
 
 
 @contextlib.contextmanager
@@ -57,6 +58,12 @@ def define(program) -> list[flags.Flag]:
     if hasattr(program, "define_flags"):
         program.define_flags()
     defined = [flags.FLAGS[name] for name in flags.FLAGS if name not in before]
+    flags.DEFINE_boolean(
+        QUIET,
+        False,
+        "leave out bars and lines of progress, not warnings",
+        allow_override=True,
+    )
     for name, is_full in (("help", False), ("helpfull", True)):
         flags.DEFINE_flag(_HelpFlag(name, program, defined, is_full))
     return defined
@@ -87,7 +94,7 @@ def page(program, defined, *, is_full) -> str:
         is_full: whether to show groups that are not common, too.
     """
     groups = by_group(defined)
-    groups[ABSL] = [flags.FLAGS[name] for name in KEPT_OF_ABSL]
+    groups[ABSL] = [flags.FLAGS[name] for name in (QUIET, *KEPT_OF_ABSL)]
     parts = [program.__doc__.strip()]
     for group_, group_flags in groups.items():
         if group_flags and (group_.is_common or is_full):

@@ -21,6 +21,24 @@ def required(name):
     return flag_value
 
 
+def choices(name, known):
+    """Returns a list flag whose items are of some names.
+
+    Args:
+        name: of the flag.
+        known: the names.
+    Raises: InputError if an item is another, or there is none.
+    """
+    items = value(name)
+    wrong = [item for item in items if item not in known]
+    if wrong or not items:
+        raise InputError(
+            f"--{name} must be one of {', '.join(known)}, or several with "
+            f"commas between them, got {(wrong or [''])[0]!r}"
+        )
+    return items
+
+
 def integers(name, *, least):
     """Returns a list flag as integers.
 

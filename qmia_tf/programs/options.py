@@ -3,13 +3,14 @@
 `define_*` belong in a program's define_flags, the rest in its main.
 """
 
-import pathlib
+import sys
 
 from absl import flags
 
+from qmia_tf import extras, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.errors import InputError
-from qmia_tf.programs import flag_help
+from qmia_tf.programs import early_checks, flag_help, flag_values
 from qmia_tf.programs.flag_values import value
 from qmia_tf.training import recipes
 
@@ -36,8 +37,8 @@ def define_data():
             "digits, a TFDS name, an .npz file or a folder of class folders; "
             "default: the recipe's",
         )
-        flags.DEFINE_string(
-            "pool", "all", "records to split: train, test or all"
+        flags.DEFINE_enum(
+            "pool", "all", ["train", "test", "all"], "records to split"
         )
         flags.DEFINE_integer("split_seed", 0, "draws the members")
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
@@ -102,12 +103,13 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     Args:
         tfprivacy_attacks: default of the flag of that name.
     """
-    flags.DEFINE_string(
+    flags.DEFINE_enum(
         "pictures",
         "auto",
+        ["auto", "on", "off"],
         "whether audit.json, and so the report, shows the highest-risk "
-        "members, which are training records: on, off, or auto, for the "
-        "digits and TFDS data sets only",
+        "members, which are training records; auto: of the digits and TFDS "
+        "data sets only",
     )
     with flag_help.group("Attacks", is_common=False):
         _define_attacks(tfprivacy_attacks)
@@ -158,11 +160,13 @@ def _define_attacks(tfprivacy_attacks):
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
     )
-    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_integer(
+        "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
+    )
 
 
 def _define_queries():
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
     flags.DEFINE_float(
         "file_timeout",
         None,
@@ -226,22 +230,26 @@ def load_data(*, name=None, pool=None):
     from qmia_tf.data import loaders
 
     source = name or value("dataset") or recipes.get(value("recipe")).dataset
-    try:
+    with early_checks.named_by_run(name):
         return loaders.load(
             source,
             data_dir=value("data_dir"),
             download=value("download"),
             pool=pool or value("pool"),
         )
-    except InputError as error:
-        if name is None or loaders.is_published(name):
-            raise
-        if pathlib.Path(name).expanduser().exists():
-            raise
-        raise InputError(
-            f"{error}: config.json of the run names it (dataset.name): put "
-            "the data back there, or write its new place into config.json"
-        ) from error
+
+
+def check_data():
+    """Checks what flags say of the data set and the split, reading no data.
+
+    Raises: InputError if it is not there, or a value is out of range.
+    """
+    from qmia_tf.experiments import configuration
+
+    configuration.check_options(**split_and_seed())
+    early_checks.dataset(
+        value("dataset") or recipes.get(value("recipe")).dataset
+    )
 
 
 def split_and_seed():
@@ -270,16 +278,26 @@ def tensorboard_every():
 
 
 def attack():
-    """Returns the arguments of experiment.attack_run that flags give."""
-    return {"kernels": value("kernels"), **audit()}
+    """Returns the arguments of experiment.attack_run that flags give.
+
+    Raises: InputError as audit, or if there is no such kernel set.
+    """
+    from qmia_tf.deploy.tflite.interpreter import KERNELS
+
+    return {"kernels": flag_values.choices("kernels", KERNELS), **audit()}
 
 
 def audit():
     """Returns the arguments of experiment.attack_run about the audit.
 
-    Raises: InputError if an option of an attack is not there.
+    Raises: InputError if a value is out of range, or an option of an attack
+        is not there.
     """
     from qmia_tf.attacks import changed_options, parse_options
+    from qmia_tf.deploy.tflite.isolation import Limits
+
+    # Only to refuse others.
+    Limits(value("file_timeout"), value("file_memory"))
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
@@ -287,7 +305,7 @@ def audit():
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     settings = None
-    if value("tfprivacy"):
+    if value("tfprivacy") and _has_tfprivacy():
         attacks = tuple(value("tfprivacy_attacks"))
         settings = tfprivacy.Settings(
             attacks=attacks, trained_records=value("tfprivacy_records")
@@ -300,18 +318,61 @@ def audit():
     }
 
 
+def _has_tfprivacy():
+    """Whether it is installed; says so if it is not.
+
+    Raises: InputError if it is not, and --tfprivacy was given.
+    """
+    if flags.FLAGS["tfprivacy"].present:
+        extras.require("tensorflow_privacy", "--tfprivacy")
+    if extras.is_installed("tensorflow_privacy"):
+        return True
+    terminal.say(
+        "tensorflow-privacy is not installed, its attacks are left out: "
+        + extras.command("tfprivacy")
+    )
+    return False
+
+
 def gates():
     """Returns the limits of gates.judge that flags give.
 
     Raises: InputError if one is not a limit; so read them before the work.
     """
-    from qmia_tf.report.gates import parse_auc, parse_detectable, parse_tpr
+    names = ("auc_above", "tpr_above", "cannot_detect")
+    texts = [value(f"fail_if_{name}") for name in names]
+    if not any(texts):
+        return dict.fromkeys(names)
+    from qmia_tf.auditing import leak_limits
 
-    return {
-        "auc_above": parse_auc(value("fail_if_auc_above")),
-        "tpr_above": parse_tpr(value("fail_if_tpr_above")),
-        "cannot_detect": parse_detectable(value("fail_if_cannot_detect")),
-    }
+    readers = (
+        leak_limits.parse_auc,
+        leak_limits.parse_tpr,
+        leak_limits.parse_detectable,
+    )
+    limits = [read(text) for read, text in zip(readers, texts, strict=True)]
+    return dict(zip(names, limits, strict=True))
+
+
+def end_by_gates(judged):
+    """Exits with status 1 or 3 if a limit failed or was not judged.
+
+    Each limit has a line: on stdout if it passed, else on stderr.
+
+    Args:
+        judged: list of GateResult.
+    """
+    from qmia_tf.report import gates
+
+    for result in judged:
+        stream = sys.stdout if result.outcome == gates.PASSED else sys.stderr
+        print(
+            f"{result.outcome}: {result.target}: {result.limit}: "
+            f"{result.measured}",
+            file=stream,
+        )
+    if gates.status(judged):
+        sys.exit(gates.status(judged))
 
 
 def _label_only():

@@ -19,7 +19,7 @@ from absl import flags
 
 from qmia_tf import quiet
 from qmia_tf.deploy.tflite.interpreter import KERNELS
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 from qmia_tf.run_dir import RunDir
 
 FLAGS = flags.FLAGS
@@ -48,11 +48,20 @@ def main(argv):
     del argv
     run_dir = pathlib.Path(flag_values.required("run_dir"))
     threads = flag_values.integers("threads", least=1)
+    from qmia_tf.experiments import integer_files
+
+    integer_files.check_options(
+        kernels=FLAGS.kernels,
+        threads=threads,
+        records=FLAGS.records,
+        seed=FLAGS.seed,
+    )
+    config = early_checks.run(run_dir)
+    integer_files.with_twins(run_dir, FLAGS.schemes)
     quiet.start_tensorflow()
     from qmia_tf import files, locks
-    from qmia_tf.experiments import configuration, parity_run
+    from qmia_tf.experiments import parity_run
 
-    config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )

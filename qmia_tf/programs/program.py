@@ -8,15 +8,17 @@ Exit status of every program:
          (parity.py), files that are not what they were (make_tflite_models.py
          --check); what was found is on stderr
     2    nothing, or not all, was done: a flag, file or value that cannot be
-         used; one line on stderr begins with "error:" and says what to do
+         used; the last line on stderr begins with "error:" and says what to do
     3    done, but a limit could not be judged: too few records, a check that
          failed, or a leak of --fail_if_cannot_detect that would have been
          missed
     70   a defect of the program, which leaves a traceback
     130  stopped with Ctrl-C; the same command goes on
 
-Results go to stdout. Bars and errors go to stderr, bars only in terminals.
---verbosity=-2 leaves out bars and lines of progress, and nothing else.
+Results go to stdout, bars and errors to stderr.
+--quiet leaves out bars and lines of progress, and nothing else. Without it,
+what takes longer than two seconds says so: with a bar in terminals, else with
+a line on stderr now and then.
 """
 
 import errno
@@ -26,7 +28,7 @@ import sys
 import traceback
 import types
 
-from qmia_tf import onednn
+from qmia_tf import extras, onednn, terminal
 from qmia_tf.errors import InputError, options_as_flags
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -95,6 +97,15 @@ def parse(program, argv) -> list[str]:
     except flags.Error as error:
         # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
         stop(f"{error} (--help lists the flags)")
+    # Of --help, whose reader (`| head`) may have seen enough.
+    except SystemExit:
+        _require_results()
+        raise
+    except BrokenPipeError:
+        _require_results()
+        sys.exit(0)
+    except OSError as error:
+        stop(f"cannot write to stdout: {error.strerror}")
 
 
 def guarded(main, argv):
@@ -103,6 +114,9 @@ def guarded(main, argv):
 
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    is_silent = flags.FLAGS["verbosity"].value < logging.WARNING
+    if is_silent or ("quiet" in flags.FLAGS and flags.FLAGS["quiet"].value):
+        terminal.be_quiet()
     # Before anything that the program calls can import TensorFlow.
     onednn.prefer()
     if len(argv) > 1:
@@ -130,6 +144,11 @@ def guarded(main, argv):
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        missing = extras.of_import(error, "this command")
+        if missing is None:
+            _end_as_defect()
+        stop(str(missing))
     except Exception:
         _end_as_defect()
 

@@ -40,13 +40,16 @@ def main(argv):
     """Runs every stage for every bit width, then the report."""
     del argv
     tensorboard_every = options.tensorboard_every()
-    quiet.start_tensorflow()
-    from qmia_tf import report
-    from qmia_tf.experiments import configuration, run, training_run
-    from qmia_tf.models.resnet import Bits
+    from qmia_tf.models.network_bits import Bits
 
     widths = [Bits.parse(pair) for pair in FLAGS.bits]
     recipe = options.recipe()
+    attack = options.attack()
+    options.check_data()
+    quiet.start_tensorflow()
+    from qmia_tf import report
+    from qmia_tf.experiments import configuration, run, training_run
+
     dataset = options.load_data()
     out = pathlib.Path(FLAGS.out or f"runs/{pathlib.Path(dataset.name).stem}")
     run_dirs, parent = [], None
@@ -66,7 +69,7 @@ def main(argv):
             progress=terminal.say,
         )
         run.compare_run(run_dirs[-1], dataset, progress=terminal.say)
-        run.attack_run(run_dirs[-1], dataset, parent=parent, **options.attack())
+        run.attack_run(run_dirs[-1], dataset, parent=parent, **attack)
         if bits == Bits():
             parent = run_dirs[-1]
     paper = checkout.load_if_there("paper.paper_numbers")

@@ -22,6 +22,7 @@ Takes some seconds a data set, most of them for figures.
 from absl import flags
 
 from qmia_tf.programs import checkout, flag_values
+from qmia_tf.run_dir import require_audit
 
 FLAGS = flags.FLAGS
 
@@ -51,6 +52,8 @@ def main(argv):
     """Writes the report and prints its tables."""
     del argv
     run_dirs, out = map(flag_values.required, ("run_dirs", "out"))
+    for run_dir in run_dirs:
+        require_audit(run_dir)
     from qmia_tf.report import make_report
 
     paper = checkout.load_if_there("paper.paper_numbers")

@@ -19,8 +19,8 @@ import pathlib
 from absl import flags
 
 from qmia_tf import files, quiet
-from qmia_tf.errors import InputError
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
+from qmia_tf.run_dir import RunDir
 
 FLAGS = flags.FLAGS
 
@@ -42,9 +42,15 @@ def define_flags():
     flags.DEFINE_string(
         "baseline_target", "keras", "which of the baseline's targets"
     )
-    flags.DEFINE_integer("top", 24, "members to list and show, 1..200")
+    flags.DEFINE_integer(
+        "top",
+        24,
+        "members to list and show",
+        lower_bound=1,
+        upper_bound=200,
+    )
     flags.DEFINE_boolean("images", True, "show their images")
-    flags.DEFINE_integer("seed", 0, "of the calibration halves")
+    flags.DEFINE_integer("seed", 0, "of the calibration halves", lower_bound=0)
     flags.DEFINE_string("out", None, "where to write")
     options.define_data_place()
 
@@ -54,10 +60,13 @@ def main(argv):
     del argv
     run_dir = flag_values.required("run_dir")
     out = pathlib.Path(flag_values.required("out"))
-    if not 1 <= FLAGS.top <= 200:
-        raise InputError(f"--top must be in 1..200, got {FLAGS.top}")
-    if FLAGS.seed < 0:
-        raise InputError(f"--seed must be 0 or more, got {FLAGS.seed}")
+    for place, target in (
+        (run_dir, FLAGS.target),
+        (FLAGS.baseline, FLAGS.baseline_target),
+    ):
+        if place:
+            early_checks.run(place, is_trained=False, with_data=False)
+            RunDir(place).require_outputs(target)
     from qmia_tf.auditing import record_risk
     from qmia_tf.experiments import run_risk
 

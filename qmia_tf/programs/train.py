@@ -18,26 +18,35 @@ from qmia_tf.programs import flag_values, options
 
 FLAGS = flags.FLAGS
 BITS = {
-    "weight_bits": 32,
-    "activation_bits": 32,
-    "first_last_bits": None,
-    "residual_bits": None,
-    "gradient_bits": 32,
+    "weight_bits": (32, "bits of weights, 1..32; 32 is float"),
+    "activation_bits": (32, "bits of activations, 1..32; 32 is float"),
+    "first_last_bits": (
+        None,
+        "bits of the first and last layer, 2..32; default: 8 where "
+        "--weight_bits is 8 or less, else 32",
+    ),
+    "residual_bits": (
+        None,
+        "bits of residual branches, 8 or 32; default: 8 where "
+        "--activation_bits is 8 or less, else 32",
+    ),
+    "gradient_bits": (32, "bits of gradients in training, 1..32; 32 is off"),
 }
 
 
 def define_flags():
     """Defines the flags."""
     flags.DEFINE_string("run_dir", None, "the run directory")
-    for name, default in BITS.items():
-        flags.DEFINE_integer(
-            name, default, "see qmia_tf.models.resnet.Bits; 32 is float"
-        )
+    for name, (default, text) in BITS.items():
+        flags.DEFINE_integer(name, default, text)
     flags.DEFINE_boolean(
         "clip", False, "keep the [0, 1] clip at 32 activation bits"
     )
     flags.DEFINE_integer(
-        "keep_every", 0, "keep the model of every so many epochs; 0 keeps none"
+        "keep_every",
+        0,
+        "keep the model of every so many epochs; 0 keeps none",
+        lower_bound=0,
     )
     options.define_data()
     options.define_training()
@@ -48,15 +57,16 @@ def main(argv):
     del argv
     run_dir = flag_values.required("run_dir")
     tensorboard_every = options.tensorboard_every()
-    quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, training_run
-    from qmia_tf.models.resnet import Bits
+    from qmia_tf.models.network_bits import Bits
 
     values = {
         name.removesuffix("_bits"): flag_values.value(name) for name in BITS
     }
     bits = Bits(**values, clip=FLAGS.clip)
     recipe = options.recipe()
+    options.check_data()
+    quiet.start_tensorflow()
     dataset = options.load_data()
     config = configuration.describe(
         dataset, recipe=recipe, bits=bits, **options.split_and_seed()

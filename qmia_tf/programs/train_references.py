@@ -15,7 +15,7 @@ what is there. Each takes as long as the run itself.
 from absl import flags
 
 from qmia_tf import quiet, terminal
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -27,7 +27,7 @@ def define_flags():
     flags.DEFINE_list(
         "schemes", [], "export schemes whose files are queried too"
     )
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
     options.define_data_place()
 
 
@@ -35,11 +35,14 @@ def main(argv):
     """Trains as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    quiet.start_tensorflow()
-    from qmia_tf.experiments import configuration, reference_models
+    from qmia_tf.deploy import schemes
+    from qmia_tf.experiments import reference_models
 
-    config = configuration.read(run_dir)
+    config = early_checks.run(run_dir, is_trained=False)
     reference_models.plan(config, FLAGS.count)
+    if FLAGS.schemes:
+        schemes.check_names(FLAGS.schemes)
+    quiet.start_tensorflow()
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )

@@ -4,90 +4,28 @@ A limit is judged by the numbers of the leak test (auditing.leak_test).
 """
 
 import dataclasses
-import sys
 
 from qmia_tf.auditing import verdict
 from qmia_tf.auditing.audit_result import AuditResult, GateResult
+from qmia_tf.auditing.leak_limits import (
+    TprLimit,
+    parse_auc,
+    parse_detectable,
+    parse_tpr,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.report.run_list import artefacts_of
-from qmia_tf.statistics.low_fpr_rates import RATES
+
+__all__ = [
+    "TprLimit",
+    "judge",
+    "parse_auc",
+    "parse_detectable",
+    "parse_tpr",
+    "record",
+]
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
-
-
-@dataclasses.dataclass(frozen=True)
-class TprLimit:
-    """The true-positive rate that is allowed at a false-positive rate.
-
-    Attributes:
-        tpr: float, at least fpr and below 1.
-        fpr: float, one of statistics.low_fpr_rates.RATES.
-    """
-
-    tpr: float
-    fpr: float
-
-
-def parse_auc(text: str | None) -> float | None:
-    """Reads the limit of an AUC, "0.6"; None or empty is no limit.
-
-    Raises: InputError if it is no number from 0.5 to below 1.
-    """
-    if not text:
-        return None
-    limit = _number(text)
-    if limit is None or not 0.5 <= limit < 1:
-        raise InputError(
-            "fail_if_auc_above takes a number from 0.5 (guessing) to below 1, "
-            f"such as 0.6, got {text!r}"
-        )
-    return limit
-
-
-def parse_tpr(text: str | None) -> TprLimit | None:
-    """Reads the limit of a TPR at a FPR, "0.05@0.01"; empty is no limit.
-
-    Raises: InputError if it is not written so, the audit does not measure
-        that FPR, or the TPR is below what guessing reaches.
-    """
-    if not text:
-        return None
-    parts = [_number(part) for part in str(text).split("@")]
-    if len(parts) != 2 or None in parts:
-        raise InputError(
-            "fail_if_tpr_above is written TPR@FPR, such as 0.05@0.01, got "
-            f"{text!r}"
-        )
-    tpr, fpr = parts
-    if fpr not in RATES:
-        raise InputError(
-            "fail_if_tpr_above: an audit measures at "
-            f"{', '.join(f'{rate:g}' for rate in RATES)} FPR, not at {fpr:g} "
-            f"(got {text!r})"
-        )
-    if not fpr <= tpr < 1:
-        raise InputError(
-            f"fail_if_tpr_above: at {fpr:g} FPR guessing has a TPR of "
-            f"{fpr:g}, so the limit must lie from there to below 1, got "
-            f"{text!r}"
-        )
-    return TprLimit(tpr, fpr)
-
-
-def parse_detectable(text: str | None) -> float | None:
-    """Reads the AUC that an audit must be able to find; empty is no limit.
-
-    Raises: InputError if it is no number above 0.5 and below 1.
-    """
-    if not text:
-        return None
-    limit = _number(text)
-    if limit is None or not 0.5 < limit < 1:
-        raise InputError(
-            "fail_if_cannot_detect takes an AUC above 0.5 (guessing) and below "
-            f"1, such as 0.55, got {text!r}"
-        )
-    return limit
 
 
 def judge(
@@ -154,22 +92,6 @@ def status(judged: list[GateResult]) -> int:
     return 3 if NOT_JUDGED in outcomes else 0
 
 
-def end_program(judged: list[GateResult]):
-    """Exits with status 1 or 3 if a limit failed or was not judged.
-
-    Each limit has a line: on stdout if it passed, else on stderr.
-    """
-    for result in judged:
-        stream = sys.stdout if result.outcome == PASSED else sys.stderr
-        print(
-            f"{result.outcome}: {result.target}: {result.limit}: "
-            f"{result.measured}",
-            file=stream,
-        )
-    if status(judged):
-        sys.exit(status(judged))
-
-
 def _auc(leak, limit):
     numbers = f"{leak.strongest}: AUC {_estimate_text(leak.auc)}"
     if limit == 0.5:
@@ -214,13 +136,6 @@ def _detects(leak, limit):
         f"{shift.auc:.4f} ({shift.attack})"
     )
     return (PASSED if shift.auc <= limit else NOT_JUDGED), numbers
-
-
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _estimate_text(estimate):

@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from qmia_tf import files, locks, terminal
+from qmia_tf import extras, files, locks, terminal
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
@@ -19,7 +19,6 @@ from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.table_formats import (
     as_latex,
     as_parquet,
-    require_parquet,
 )
 from qmia_tf.report.tables import as_csv
 
@@ -90,7 +89,7 @@ def make_report(
                 f"{','.join(FORMATS)}"
             )
     if "parquet" in formats:
-        require_parquet()
+        extras.require("pyarrow", "the format parquet")
     report = run_summary.collect(
         run_dirs,
         name=name,
@@ -98,13 +97,12 @@ def make_report(
         asked=asked,
         published=published,
     )
-    with locks.writing(out_dir / TEXT):
+    with locks.writing(out_dir / TEXT), terminal.working("drawing the report"):
         return _write(report, out_dir, formats)
 
 
 def _write(report, out_dir, formats):
-    with terminal.working("drawing the report"):
-        pictures = figure_set.draw(report.runs, formats=formats)
+    pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: report_document.as_text(report)}
     if "html" in formats:
         contents[PAGE] = html.render(report, pictures)

@@ -1,10 +1,8 @@
 """Tables as Markdown, LaTeX and Parquet, and as what JSON can hold."""
 
 import dataclasses
-import importlib.util
 import re
 
-from qmia_tf.errors import InputError
 from qmia_tf.report.tables import Table, for_people, typed_frame
 from qmia_tf.statistics.intervals import Estimate
 
@@ -89,14 +87,6 @@ def as_data(table: Table) -> dict:
             for row in table.rows
         ],
     }
-
-
-def require_parquet():
-    """Refuses Parquet where no package is installed that writes it."""
-    if importlib.util.find_spec("pyarrow") is None:
-        raise InputError(
-            "Parquet files need the package pyarrow: pip install pyarrow"
-        )
 
 
 def as_parquet(table: Table) -> bytes:

@@ -32,4 +32,6 @@ def _open(source, opening):
     return keras_facts.open_model(model, opening)
 
 
-KIND = TargetKind(fits=_fits, kernel_set=KERAS, open_model=_open)
+KIND = TargetKind(
+    fits=_fits, kernel_set=KERAS, open_model=_open, module="keras"
+)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
+from qmia_tf import extras
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
@@ -153,7 +154,8 @@ def list_model(
         numbers: of the records.
         num_threads: of LiteRT, 1 or more.
         file_limits: what a .tflite file may take.
-    Raises: InputError if it is none of these.
+    Raises: InputError if it is none of these, or needs a package that is not
+        installed.
     """
     if is_saved_outputs(source):
         return UnopenedModel(name, pathlib.Path(source), None, None)
@@ -171,6 +173,8 @@ def list_model(
             f"{option('signature', options.signature)} (for one of several "
             f"models: {AUTO!r})"
         )
+    if kind.module is not None:
+        extras.require(kind.module, f"target {name!r}")
     return UnopenedModel(
         name,
         source,
@@ -186,6 +190,13 @@ def list_model(
         read_facts=kind.facts,
         warning=kind.warning.format(source) if is_path(source) else "",
     )
+
+
+def require_there(source: str | pathlib.Path) -> None:
+    """Raises InputError unless there is a file or folder of that name."""
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise _unknown(path)
 
 
 def _unknown(source):

@@ -8,7 +8,7 @@ left out.
 from collections.abc import Callable
 from pathlib import Path
 
-from qmia_tf import locks, onednn, outputs
+from qmia_tf import locks, onednn, outputs, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, repeatability, saved_outputs
@@ -93,14 +93,19 @@ def query(
                     say=say,
                 )
     if is_tried:
-        _require_above_chance(model_outputs, records)
+        require_above_chance(model_outputs, records)
     measured_options.require_order(model_outputs, records)
     model.take_measured(model_outputs.info)
     measured_options.say_measured(model_outputs.info, say)
     return model_outputs
 
 
-def _require_above_chance(model_outputs, records):
+def require_above_chance(model_outputs: Outputs, records: Records) -> None:
+    """Refuses a model that is right on its members as chance would be.
+
+    Raises: InputError as sanity_checks.require_above_chance, with what other
+        labels would explain.
+    """
     sanity_checks.require_above_chance(
         model_outputs,
         lambda: label_hints.of_outputs(model_outputs, records),
@@ -114,7 +119,7 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
     if isinstance(model_outputs, LeftOut):
         return model_outputs
     if is_tried:
-        _require_above_chance(model_outputs, records)
+        require_above_chance(model_outputs, records)
     target = model.open()
     if model.is_of_run:
         _require_alike(target, model_outputs, records)
@@ -129,7 +134,8 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
 def _query_anew(model, records, *, run, query_count, say):
     """Opens and queries a target; says why a run's file cannot be run."""
     try:
-        target = model.open()
+        with terminal.working(f"opening {model.name}"):
+            target = model.open()
         for line in target.notes:
             say(line)
         return outputs_of(target, records, run=run, query_count=query_count)
@@ -152,7 +158,7 @@ def _saved_outputs(model, records, *, allow_chance):
         advice=measured_options.all_classes(),
     )
     if not allow_chance:
-        _require_above_chance(model_outputs, records)
+        require_above_chance(model_outputs, records)
     measured_options.require_order(model_outputs, records)
     return model_outputs
 

@@ -184,4 +184,5 @@ KIND = TargetKind(
     has_signatures=True,
     facts=directory_facts,
     warning=WARNING,
+    module="tensorflow",
 )

@@ -44,7 +44,7 @@ class RunnerTarget(Target):
                 "target": opening.name,
                 "kind": "tflite",
                 "kernel_set": KERNELS,
-                "outputs": opening.options.outputs,
+                "outputs": None,
                 "probability_step": self._output.step,
             },
             shape=tuple(shape),
@@ -52,6 +52,8 @@ class RunnerTarget(Target):
             batch_size=batch if batch > 0 else 100,
             fill="always" if batch > 0 else "never",
         )
+        if opening.options.outputs:
+            self.take_outputs(opening.options.outputs)
 
     def prepare(
         self, records: np.ndarray, preprocessing: Preprocessing | None = None

@@ -26,6 +26,7 @@ class TargetKind:
         uses_litert: whether it runs on LiteRT's threads.
         facts: gives sha256 and size_bytes of a path.
         warning: what the user is told of a path, with {} for it.
+        module: of EXTRAS, without which it cannot be opened.
     """
 
     fits: Callable[[object], bool]
@@ -35,6 +36,7 @@ class TargetKind:
     uses_litert: bool = False
     facts: Callable[[pathlib.Path], dict] = targets.file_facts
     warning: str = ""
+    module: str | None = None
 
 
 @dataclasses.dataclass

@@ -5,11 +5,9 @@ what an earlier process wrote of them is dropped first, so that no step is
 there twice.
 """
 
-import importlib.util
 import pathlib
 
-from qmia_tf import files
-from qmia_tf.errors import InputError
+from qmia_tf import extras, files
 
 # Marks the files that are ours; TensorBoard reads any name with "tfevents".
 SUFFIX = ".qmia_tf"
@@ -17,11 +15,7 @@ SUFFIX = ".qmia_tf"
 
 def require():
     """Raises InputError unless the tensorboard package is installed."""
-    if importlib.util.find_spec("tensorboard") is None:
-        raise InputError(
-            "the tensorboard package is not installed: pip install "
-            '"qmia_tf[tensorboard]", or leave --tensorboard out'
-        )
+    extras.require("tensorboard", "--tensorboard")
 
 
 class EventLog:

@@ -256,8 +256,7 @@ class LoadingTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (
             importlib.metadata.PackageNotFoundError,
-            r"not installed: pip install tensorflow-privacy==0\.7\.3 .*"
-            "--notfprivacy",
+            r"not installed: pip install .qmia_tf.tfprivacy.., .*--notfprivacy",
         ),
         ([types.SimpleNamespace(version="0.9.0")], "0.9.0 is installed"),
         (

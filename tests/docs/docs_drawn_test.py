@@ -67,6 +67,7 @@ class LinksTest(parameterized.TestCase):
             "kernels",
             "help",
             "verbosity",
+            "quiet",
             "flagfile",
             "flag",
             "check",

@@ -35,6 +35,21 @@ ELSEWHERE = (
         "def installed",
     ),
     (
+        r"venv/bin/python edge/qmia_edge\.pyz .*",
+        "edge/edge_environment_test.py",
+        "self.program",
+    ),
+    (
+        r"python tools/edge_zipapp\.py .*",
+        "tools/edge_zipapp_test.py",
+        "edge_zipapp.make",
+    ),
+    (
+        r'python -m pip install "?(qmia_tf|\.).*',
+        "package_test.py",
+        "def test_wheel_is_whole",
+    ),
+    (
         r"python scripts/make_tflite_models\.py( --sets=\w+)?( --check)?",
         "tools/shipped_test.py",
         "manifest_check.check",
@@ -233,7 +248,11 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
 
     @slow_tests.slow
     def test_pip(self):
-        pip = [c for _, c in all_commands() if re.fullmatch(PIP, c)]
+        pip = [
+            command
+            for _, command in all_commands()
+            if re.fullmatch(PIP, command) and not elsewhere(command)
+        ]
         self.assertNotEmpty(pip)
         os.makedirs("pip/edge")
         subprocess.run(

@@ -19,11 +19,13 @@ QUICK = {
     "keras_file": {"epochs": 3},
     "device_outputs": {"epochs": 3},
     "quantized_cnn": {"bits": (4,), "epochs": 5, "more_epochs": 1},
+    "reference_models": {"epochs": 3, "count": 2},
 }
 TARGETS = {
     "keras_file": ["mine"],
     "device_outputs": ["file", "log"],
     "quantized_cnn": ["float", "w4a4", "w4a4_int8"],
+    "reference_models": ["mine"],
 }
 AS_IT_STANDS = {
     **TARGETS,
@@ -107,6 +109,11 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
             model.accuracy_nonmembers.value,
             atol=0.02,
         )
+
+    def test_reference_models(self):
+        result = self.run_example("reference_models")
+        self.assertEqual(result.references, ["r00", "r01"])
+        self.assertIn("lira_online", result.targets[0].strongest.candidates)
 
     @slow_tests.slow
     @parameterized.parameters(*QUICK)

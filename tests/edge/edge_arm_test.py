@@ -1,6 +1,6 @@
 """Integer files on an emulated Cortex-A72: the codes of x86-64, bit for bit.
 
-Runs scripts/evaluate_edge.py and every inner tensor there and here, on the
+Runs qmia_edge.pyz and every inner tensor there and here, on the
 shipped int8 files of the digits and on one made here. Skipped where the
 emulator, Debian's packages or the aarch64 wheels cannot be had: see
 emulated_board.
@@ -24,6 +24,7 @@ from qmia_tf import outputs
 from qmia_tf.data import draws, loaders, split
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.edge import device_data
+from tools import edge_zipapp
 
 CHECKOUT = emulated_board.CHECKOUT
 COUNT = 40
@@ -63,6 +64,7 @@ class EmulatedBoardTest(tf.test.TestCase):
         cls.dir = pathlib.Path(folder.name)
         device_data.save(digits(), cls.dir / "data.npz", run="digits")
         (cls.dir / "codes.py").write_text(CODES)
+        cls.program = edge_zipapp.make(cls.dir)
         logits_model = tiny_models.write_tflite(
             tiny_models.classifier(shape=(8, 8, 1), classes=10, softmax=False),
             cls.dir / "logits_int8.tflite",
@@ -126,7 +128,7 @@ class EmulatedBoardTest(tf.test.TestCase):
                 logits = "logits" in model.name
                 self.both(
                     model.name,
-                    CHECKOUT / "scripts" / "evaluate_edge.py",
+                    self.program,
                     f"--model={model}",
                     "--data=data.npz",
                     "--outputs=OUT.npz",

@@ -264,7 +264,7 @@ class Trained(Folder):
 
 class QueryTest(Trained):
     def test_every_target_is_asked_once(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         paths, asked = self.query()
         self.assertEqual(asked, ["keras", "float32"])
         folder = self.run_dir / "outputs"
@@ -287,11 +287,11 @@ class QueryTest(Trained):
         self.assertEqual(before, after)
 
     def test_only_what_changed_is_asked_again(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         self.query()
         self.save_model(seed=5)
         self.assertEqual(self.query()[1], ["keras"])
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         paths, asked = self.query()
         self.assertEqual(asked, ["float32"])
         expected = tiny_models.classifier(seed=5)(
@@ -303,7 +303,7 @@ class QueryTest(Trained):
         self.assertEqual(self.query()[1], [])
 
     def test_bad_options_reach_the_user(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         self.assertRefused("num_threads", self.query, num_threads=0)
         self.assertRefused("kernels must be", self.query, kernels=["gpu"])
         self.assertRefused("got 'none'", self.query, kernels=[])
@@ -321,13 +321,13 @@ class QueryTest(Trained):
         self.assertEmpty(list(self.run_dir.glob("outputs/*.npz")))
 
     def test_cut_off_artifact(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         path = self.run_dir / "artifacts" / "float32.tflite"
         path.write_bytes(path.read_bytes()[:1000])
         self.assertRefused("float32.tflite cannot be run by LiteRT", self.query)
 
     def test_artifact_that_is_gone(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         (self.run_dir / "artifacts" / "float32.tflite").unlink()
         self.assertRefused("float32.tflite is gone: export it", self.query)
 
@@ -398,7 +398,7 @@ class OtherWriterTest(Trained):
             ),
             "attack": lambda: run.attack_run(self.run_dir, self.data),
             "query": lambda: run.query_run(self.run_dir, self.data),
-            "export": lambda: run.export_run(self.run_dir),
+            "export": lambda: run.export_run(self.run_dir, schemes=["float32"]),
         }
         with other_writer.writing(self.run_dir / product):
             self.assertRefused(
@@ -436,7 +436,7 @@ class MissingStageTest(Trained):
 
 class AttackTest(Trained):
     def test_audits_every_target(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         result = run.attack_run(self.run_dir, self.data)
         self.assertEqual(
             [target.target for target in result.targets], ["keras", "float32"]
@@ -472,7 +472,7 @@ class AttackTest(Trained):
             )
 
     def test_options_arrive(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         settings = tfprivacy.Settings(trained_records=1000)
         with mock.patch.object(run.audit_pipeline, "audit") as audit:
             run.attack_run(
@@ -494,7 +494,7 @@ class AttackTest(Trained):
         self.assertEqual(without, AuditConfig())
 
     def test_what_stands_beside_each_target(self):
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         settings = label_only_queries.Settings(records=8)
         result = run.attack_run(self.run_dir, self.data, label_only=settings)
         self.assertEqual(

@@ -120,7 +120,12 @@ def damaged_tree(draw, tree):
 def _damaged_json(draw, data):
     if draw(st.integers(0, 3)) == 0:
         return draw(_damaged_bytes(data))
-    return json.dumps(draw(damaged_tree(json.loads(data)))).encode()
+    try:
+        tree = json.loads(data)
+    # It was damaged before.
+    except ValueError:
+        return draw(_damaged_bytes(data))
+    return json.dumps(draw(damaged_tree(tree))).encode()
 
 
 @st.composite

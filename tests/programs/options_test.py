@@ -63,7 +63,7 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            for name in ("device_outputs", "references", "parent"):
+            for name in ("device_outputs", "references", "parent", "name"):
                 defaults.pop(name, None)
             defaults["kernels"] = list(defaults.get("kernels", ()))
             self.assertEqual({"kernels": [], **values}, defaults)
@@ -118,7 +118,7 @@ class OptionsTest(parameterized.TestCase):
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
             "--pictures=off",
-            "--attack_options=lira.variance=global,rmia.gamma=1",
+            "--attack_options=lira.variance=global,rmia.gamma=none",
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")

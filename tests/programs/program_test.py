@@ -12,7 +12,7 @@ import time
 from absl.testing import absltest, parameterized
 
 from qmia_tf.auditing import audit_result
-from qmia_tf.report import gates
+from qmia_tf.programs import options
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = '''"""A program.
@@ -165,10 +165,16 @@ class RunTest(Folder):
         )
         done = self.run_program(body)
         self.assertEqual(done.stdout, "going on\nfound\n")
-        done = self.run_program(body, "--verbosity=-2")
-        self.assertEqual((done.stdout, done.stderr), ("found\n", ""))
-        done = self.run_program("raise InputError('wrong')", "--verbosity=-2")
-        self.assertEqual(done.stderr, "error: wrong\n")
+        for flag in ("--quiet", "--verbosity=-2"):
+            done = self.run_program(body, flag)
+            self.assertEqual((done.stdout, done.stderr), ("found\n", ""))
+            done = self.run_program("raise InputError('wrong')", flag)
+            self.assertEqual(done.stderr, "error: wrong\n")
+
+    def test_quiet_keeps_warnings(self):
+        body = "from qmia_tf import terminal; terminal.say('warning: few')"
+        done = self.run_program(body, "--quiet")
+        self.assertEqual(done.stdout, "warning: few\n")
 
     def test_reader_that_stops_early(self):
         program = " ".join(self.write("[print(i) for i in range(100000)]"))
@@ -246,7 +252,7 @@ class LimitsTest(parameterized.TestCase):
             contextlib.redirect_stderr(io.StringIO()) as errors,
         ):
             try:
-                gates.end_program(judged)
+                options.end_by_gates(judged)
             except SystemExit as end:
                 ended = end.code
         self.assertEqual(ended, status)

@@ -205,6 +205,36 @@ TWINS = {
 }
 
 
+# Flags of which Python's parameter is made with others, or holds data.
+MADE_OF_FLAGS = (
+    # The path is the file's, the default a place in the run directory.
+    *("parity json", "evaluate_edge json"),
+    # A choice between two calls.
+    "make_tflite_models check",
+    # On and how often; Python has 0 for off.
+    *("train tensorboard", "train tensorboard_every"),
+    *("quickstart tensorboard", "quickstart tensorboard_every"),
+    # The images themselves.
+    "risk images",
+    # Python is given a Recipe, and Bits.
+    *("train recipe", "quickstart recipe", "quickstart bits"),
+    # Python is given Settings, or None.
+    *("attack tfprivacy", "audit tfprivacy", "quickstart tfprivacy"),
+    # Those that are quick; it goes where they are off by default.
+    "quickstart tfprivacy_attacks",
+)
+UNSET = (None, (), "auto", ("auto",))
+
+
+def as_parameter(default):
+    """A flag's default as Python writes it: 1 and (1, 2) for texts."""
+    if isinstance(default, (list, tuple)):
+        return tuple(map(as_parameter, default))
+    if isinstance(default, str) and default.isdecimal():
+        return int(default)
+    return default
+
+
 def flags_of(script):
     """The flags of a program by name."""
     with script_calls.flags_removed():
@@ -231,6 +261,23 @@ class TwinsTest(absltest.TestCase):
         for script in scripts:
             with self.subTest(script):
                 self.assertCountEqual(flags_of(script), TWINS[script])
+
+    def test_defaults_are_the_same(self):
+        for script, twins in TWINS.items():
+            for name, flag in flags_of(script).items():
+                place = twins[name]
+                module, path, parameter = place.split()
+                default = parameters(module, path)[parameter].default
+                wanted, got = as_parameter(default), as_parameter(flag.default)
+                given = f"{script} {name}"
+                if given in MADE_OF_FLAGS or wanted == got:
+                    continue
+                with self.subTest(f"{given} {got!r}, {place} {wanted!r}"):
+                    # Of a recipe's field, the recipe's own value.
+                    needed = default is inspect.Parameter.empty
+                    of_recipe = path == "Recipe"
+                    self.assertIn(got, UNSET)
+                    self.assertTrue(needed or of_recipe or wanted in UNSET)
 
     def test_every_twin_is_there(self):
         places = {place for twins in TWINS.values() for place in twins.values()}

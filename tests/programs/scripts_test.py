@@ -190,18 +190,21 @@ class RunFlagsTest(Folder):
         )
 
     @parameterized.parameters(
-        ("--num_threads=0", "num_threads must be >= 1, got 0"),
+        ("--num_threads=0", "num_threads=0: 0 is not a positive integer"),
         ("--kernels=gpu", "kernels must be one of .* got 'gpu'"),
     )
     def test_attack_flags(self, argument, pattern):
         self.finished_run()
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         self.assertRefused(
             pattern, "attack", f"--run_dir={self.run_dir}", argument
         )
 
     def test_what_attack_is_asked_for_arrives(self):
         place = f"--run_dir={self.finished_run()}"
+        captured, parent = str(self.dir / "a.npz"), str(self.dir / "w32a32")
+        pathlib.Path(captured).touch()
+        references = [str(self.finished_run("w32a32", seed=1)), captured]
         with mock.patch.object(
             run, "attack_run", return_value=synthetic_audits.result()
         ) as attack:
@@ -209,9 +212,9 @@ class RunFlagsTest(Folder):
                 "attack",
                 place,
                 "--kernels=default,reference",
-                "--outputs=a.npz,b/c.npz",
-                "--references=r0,r1.npz",
-                "--parent=runs/w32a32",
+                f"--outputs={captured}",
+                f"--references={','.join(references)}",
+                f"--parent={parent}",
                 "--label_only_records=50",
                 "--augmentation_shift=2",
                 "--notfprivacy",
@@ -220,9 +223,9 @@ class RunFlagsTest(Folder):
         self.assertIn("audit.json is written", out)
         given = attack.call_args.kwargs
         self.assertEqual(given["kernels"], ["default", "reference"])
-        self.assertEqual(given["device_outputs"], ["a.npz", "b/c.npz"])
-        self.assertEqual(given["references"], ["r0", "r1.npz"])
-        self.assertEqual(given["parent"], "runs/w32a32")
+        self.assertEqual(given["device_outputs"], [captured])
+        self.assertEqual(given["references"], references)
+        self.assertEqual(given["parent"], parent)
         self.assertEqual(given["label_only"].records, 50)
         self.assertEqual(given["label_only"].augmentations.shift, 2)
 
@@ -391,7 +394,7 @@ class RunFlagsTest(Folder):
         ("--schemes=int8", r"int8 cannot carry .*use --schemes=int8_ptq"),
         ("--calibration_records=0", "calibration_records .* got 0"),
         ("--calibration_seed=-1", "calibration_seed .* got -1"),
-        ("--int8_output=float", "one of softmax, logits, got 'float'"),
+        ("--int8_output=float", "one of <softmax.logits>"),
         ("--tfmot_epochs=-1", "tfmot_epochs .* got -1"),
     )
     def test_export_flags(self, argument, pattern):
@@ -444,7 +447,7 @@ class ProcessTest(Folder):
 
     def test_error_lines(self):
         cut = self.finished_run()
-        run.export_run(cut)
+        run.export_run(cut, schemes=["float32"])
         path = cut / "artifacts" / "float32.tflite"
         path.write_bytes(path.read_bytes()[:1000])
         self.run_dir = self.dir / "erfinv"

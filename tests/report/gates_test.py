@@ -282,6 +282,8 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
             data, recipe=recipes.get("digits"), bits=Bits()
         )
         RunDir(self.dir).open(config)
+        # It is not opened: what would attack it is a stand-in.
+        RunDir(self.dir).model.touch()
 
     def attack(self, result, *arguments):
         with mock.patch.object(

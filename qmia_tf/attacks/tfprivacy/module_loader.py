@@ -7,7 +7,7 @@ import os
 import sys
 import types
 
-from qmia_tf import plot_settings
+from qmia_tf import extras, plot_settings
 from qmia_tf.errors import InputError
 
 VERSION = "0.7.3"
@@ -62,7 +62,6 @@ def _take_out():
 
 def _unusable(reason):
     return InputError(
-        f"tensorflow-privacy {reason}: pip install "
-        f"tensorflow-privacy=={VERSION} pandas scikit-learn matplotlib, or "
+        f"tensorflow-privacy {reason}: {extras.command('tfprivacy')}, or "
         "audit without it: --notfprivacy"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf import files, plot_settings
+from qmia_tf import files, plot_settings, terminal
 from qmia_tf.attacks.entropy import modified_entropies
 from qmia_tf.attacks.losses import losses
 from qmia_tf.attacks.tfprivacy import (
@@ -99,7 +99,8 @@ def run(
                 f"{outputs.target}: tensorflow-privacy {name} on "
                 f"{sample.labels.size} records"
             )
-        attack_results += _attack(tfp, sample, name, settings, seed)
+        with terminal.working(f"{outputs.target}: tensorflow-privacy {name}"):
+            attack_results += _attack(tfp, sample, name, settings, seed)
     if not attack_results:
         raise InputError(
             f"{outputs.target}: too few records for the attacks "

@@ -28,6 +28,10 @@ def _never(source):
     return False
 
 
+def _pass(source, **place):
+    """What nothing can be said of before it is read."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Loader:
     """How records of one format are read.
@@ -39,6 +43,8 @@ class Loader:
         load_side: of (source, data_dir=, download=).
         load_values: the same of records whose labels may be missing, if
             that is another way.
+        check: of (source, data_dir=, download=): raises InputError if the
+            records are not there; reads none of them.
         is_published: whether everybody can have the records.
     """
 
@@ -47,6 +53,7 @@ class Loader:
     is_side: Callable[[object], bool] = _never
     load_side: Callable[..., Side] | None = None
     load_values: Callable[[object], np.ndarray] | None = None
+    check: Callable[..., None] = _pass
     is_published: bool = False
 
 
@@ -90,13 +97,38 @@ def load(
     Raises: InputError if there is no such data set, or it cannot be used.
     """
     check_pool(pool)
+    return _of_dataset(name).load_dataset(
+        name, pool=pool, data_dir=data_dir, download=download
+    )
+
+
+def check(name: str, **place) -> None:
+    """Checks that a data set is there, as far as that is quick.
+
+    Args:
+        name: as of load.
+        **place: data_dir and download, as of load.
+    Raises: InputError if it is not.
+    """
+    _of_dataset(name).check(name, **place)
+
+
+def check_side(source: object, **place) -> None:
+    """Checks that the records of one side are there; see check.
+
+    Args:
+        source: as of load_side.
+        **place: as of check.
+    """
+    _of_side(source).check(source, **place)
+
+
+def _of_dataset(name):
     loader = _first(name, "is_dataset")
     if loader is None:
         path = pathlib.Path(name).expanduser()
         raise InputError(f"there is no folder {path}")
-    return loader.load_dataset(
-        name, pool=pool, data_dir=data_dir, download=download
-    )
+    return loader
 
 
 def is_published(name: str) -> bool:
@@ -120,12 +152,17 @@ def load_side(
             Labels are as data.labels reads them.
     Raises: InputError if it is none of these formats, or cannot be used.
     """
+    loader = _of_side(source)
+    return loader.load_side(source, data_dir=data_dir, download=download)
+
+
+def _of_side(source):
     loader = _first(source, "is_side")
     if loader is None:
         there = pathlib.Path(source).expanduser().exists()
         problem = "is none of" if there else "is not there; give"
         raise InputError(f"{source} {problem} {FORMATS}")
-    return loader.load_side(source, data_dir=data_dir, download=download)
+    return loader
 
 
 def load_values(source: object, **options) -> np.ndarray:

@@ -47,6 +47,12 @@ def _load_npy(source, **_):
     return Side.of(text, *arrays, taken="records and labels")
 
 
+def _check_npy(source, **_):
+    values, separator, labels = str(source).rpartition(BETWEEN)
+    for path in (f"{values}.npy", labels) if separator else (labels,):
+        files.require_readable(pathlib.Path(path).expanduser())
+
+
 def _load_npy_values(source):
     text = str(source)
     if BETWEEN in text:
@@ -62,4 +68,5 @@ NPY = Loader(
     is_side=lambda source: is_path(source) and str(source).endswith(".npy"),
     load_side=_load_npy,
     load_values=_load_npy_values,
+    check=_check_npy,
 )

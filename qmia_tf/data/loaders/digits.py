@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf import extras
 from qmia_tf.data.dataset import Dataset, assemble
 from qmia_tf.data.loaders import Loader
 
@@ -15,6 +16,7 @@ def load(name: str = "digits", *, pool: str, **_) -> Dataset:
     Source: UCI Optical Recognition of Handwritten Digits, its test part, as
         in sklearn.datasets.load_digits.
     """
+    extras.require("sklearn", "the data set digits")
     from sklearn.datasets import load_digits
 
     bundle = load_digits()

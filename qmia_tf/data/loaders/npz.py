@@ -34,6 +34,10 @@ def _read(source):
     return files.read_npz(pathlib.Path(source).expanduser())
 
 
+def _check(source, **_):
+    files.require_readable(pathlib.Path(source).expanduser())
+
+
 def _load_dataset(name, *, pool, **_) -> Dataset:
     stored = _read(name)
     parts = {
@@ -126,4 +130,5 @@ LOADER = Loader(
     is_side=_is_npz,
     load_side=_load_side,
     load_values=_load_values,
+    check=_check,
 )

@@ -5,11 +5,12 @@ import difflib
 import os
 import pathlib
 import re
+import sys
 import urllib.parse
 
 import numpy as np
 
-from qmia_tf import terminal
+from qmia_tf import extras, terminal
 from qmia_tf.data.dataset import Dataset, choose_parts, origins
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import TFDS, Side
@@ -17,7 +18,11 @@ from qmia_tf.errors import InputError
 from qmia_tf.files import is_path
 
 BATCH = 1000
+MODULES = ("tensorflow_datasets", "tensorflow", "importlib_resources")
 NETWORK_SECONDS = 10
+# TFDS's own default.
+DATA_DIR = "~/tensorflow_datasets"
+NAME = re.compile(r"[a-z0-9_]+(?=[/:]|$)")
 
 
 def load(
@@ -94,13 +99,35 @@ def _load_side(source, **place):
     return Side.of(text, images, labels, class_names=names, taken="images")
 
 
+def check(name, *, data_dir, download):
+    """Checks that a data set was prepared; by its folder, without TFDS."""
+    parts = TFDS.fullmatch(str(name))
+    name = parts["name"] if parts else str(name)
+    data_dir = pathlib.Path(_data_dir(data_dir) or DATA_DIR).expanduser()
+    # Else TFDS knows more places, or names of communities.
+    known = "tensorflow_datasets" not in sys.modules and NAME.match(name)
+    if download or not known or (data_dir / known[0]).is_dir():
+        return
+    there = sorted(path.name for path in data_dir.glob("[a-z]*/"))
+    near = difflib.get_close_matches(known[0], [*there, "digits"], n=1)
+    guess = f" (did you mean {near[0]}?)" if near else ""
+    raise InputError(
+        f"data set {name!r} is not prepared in {data_dir}{guess}: give the "
+        "--data_dir that has it, or --download"
+    )
+
+
+def _data_dir(data_dir):
+    return data_dir or os.environ.get("TFDS_DATA_DIR") or None
+
+
 def _is_name(name):
     return not (os.path.isabs(name) or name.startswith((".", "~")))
 
 
 def _prepared(name, data_dir, download):
     """Returns a builder whose files are there, and its label feature."""
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR") or None
+    data_dir = _data_dir(data_dir)
     data_dir = data_dir and os.path.expanduser(data_dir)
     builder = _builder(name, data_dir)
     _, label_key = _keys(name, builder.info)
@@ -111,14 +138,10 @@ def _prepared(name, data_dir, download):
 
 def _builder(name, data_dir):
     """Finds the data set's builder; touches neither data nor network."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise InputError(
-            f"data set {name!r} needs tensorflow-datasets ({error}): "
-            "pip install tensorflow-datasets, or give digits, an .npz file "
-            "or a folder"
-        ) from error
+    for module in MODULES:
+        extras.require(module, f"the TFDS data set {name!r}")
+    import tensorflow_datasets as tfds
+
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
@@ -283,5 +306,6 @@ LOADER = Loader(
     load_dataset=load,
     is_side=lambda source: is_path(source) and str(source).startswith("tfds:"),
     load_side=_load_side,
+    check=check,
     is_published=True,
 )

@@ -16,9 +16,8 @@ import sys
 
 import keras
 import numpy as np
-from absl import logging
 
-from qmia_tf import files
+from qmia_tf import files, terminal
 from qmia_tf.deploy import conversion_job
 from qmia_tf.deploy.scheme import (
     CALIBRATION,
@@ -153,8 +152,8 @@ def _run(folder, *, onednn=True):
 
 def _command(folder):
     program = ("-W", "ignore", "-m", fine_tuning.__name__)
-    verbosity = str(logging.get_verbosity())
-    return [sys.executable, *program, str(folder), verbosity]
+    quiet = ["quiet"] if terminal.is_quiet() else []
+    return [sys.executable, *program, str(folder), *quiet]
 
 
 def _is_unsafe(model):

@@ -187,5 +187,7 @@ def _restore(state, path):
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(int(sys.argv[2]))
+    logging.set_verbosity(logging.WARNING)
+    if sys.argv[2:] == ["quiet"]:
+        terminal.be_quiet()
     sys.exit(main(pathlib.Path(sys.argv[1])))
