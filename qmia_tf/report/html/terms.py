@@ -54,7 +54,7 @@ class Terms:
         """The same, once a page; the word leads to the list, a flag is code."""
         form = '<a class="term" href="#{key}" title="{text}">{word}</a>'
         marked = self._marked(text, form, self._linked)
-        return Markup(FLAG.sub(r"<code>\g<0></code>", marked))
+        return Markup(FLAG.sub(r"<code>\g<0></code>", str(marked)))
 
     def _marked(self, text, form, seen):
         parts, end = [], 0
