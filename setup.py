@@ -36,6 +36,8 @@ TRAIN = [
     "tf-keras>=2.21,<2.22",
     # The digits.
     "scikit-learn>=1.6,<2",
+    # Its loky runs the executor "process".
+    "joblib>=1.4",
 ]
 DATASETS = [
     "tensorflow-datasets>=4.9.10,<4.10",
@@ -67,6 +69,8 @@ TFPRIVACY = [
 ]
 # What --tensorboard writes its events with.
 TENSORBOARD = [*TRAIN, "tensorboard>=2.20,<2.22"]
+# The executor "ray"; not in [all], for it is of use on a cluster alone.
+RAY = [*TRAIN, "ray>=2.45,<3"]
 PARQUET = ["pyarrow>=17"]
 ALL = [*TFDS, *TFMOT, *TFPRIVACY, *TENSORBOARD, *PARQUET]
 
@@ -77,6 +81,7 @@ EXTRAS = {
     "tfprivacy": TFPRIVACY,
     "tensorboard": TENSORBOARD,
     "parquet": PARQUET,
+    "ray": RAY,
     "all": ALL,
     # The site of docs/.
     "docs": ["mkdocs-material>=9.5,<10"],
@@ -117,6 +122,7 @@ setup(
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
     package_data={
         "qmia_tf": ["py.typed"],
+        "qmia_tf.programs": ["demo_files/*"],
         "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja", "*.toml"],
     },

@@ -20,6 +20,7 @@ COMMANDS = Registry(
     "command",
     {
         "audit": f"{PROGRAMS}.audit",
+        "demo": f"{PROGRAMS}.demo",
         "quickstart": f"{PROGRAMS}.quickstart",
         "train": f"{PROGRAMS}.train",
         "export": f"{PROGRAMS}.export",

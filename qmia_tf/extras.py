@@ -20,7 +20,8 @@ EXTRAS = {
     "requests": ("requests", "tfds"),
     "tensorflow_model_optimization": ("tensorflow-model-optimization", "tfmot"),
     "tensorflow_privacy": ("tensorflow-privacy", "tfprivacy"),
-    "joblib": ("joblib", "tfprivacy"),
+    "joblib": ("joblib", "train"),
+    "ray": ("ray", "ray"),
     "tensorboard": ("tensorboard", "tensorboard"),
     "pyarrow": ("pyarrow", "parquet"),
 }

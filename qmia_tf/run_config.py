@@ -24,6 +24,13 @@ Epochs = Annotated[int, msgspec.Meta(ge=0, le=10**6)]
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
+class LabelNoiseConfig(TypedDict):
+    """Which of its labels were replaced."""
+
+    share: Share
+    seed: Seed
+
+
 class DatasetConfig(TypedDict):
     """The data set of a run."""
 
@@ -37,6 +44,7 @@ class DatasetConfig(TypedDict):
             msgspec.Meta(min_length=3, max_length=3),
         ]
     ]
+    label_noise: NotRequired[LabelNoiseConfig]
 
 
 class SplitConfig(TypedDict):

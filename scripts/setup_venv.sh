@@ -141,7 +141,7 @@ run_uv() {
   ! grep -q "No space left" "$log" || install_failed
   mv "$log" "$venv/uv.log"
   say "uv could not install them (log: $venv/uv.log); pip goes on, which" \
-    "takes longer"
+    "takes up to ten minutes"
   return 1
 }
 
@@ -149,8 +149,8 @@ install_packages() {
   local extra=$1 stamp=$venv/installed-$1 wanted begun=""
   wanted="$root $(cd "$root" && cksum setup.py constraints.txt)"
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
-  say "installing the packages into .venv: about 85, 3 GB on disk; this takes" \
-    "one to ten minutes (log: $venv/install.log)"
+  say "installing the packages into .venv: 90, 140 with those of the tests; 3" \
+    "GB on disk; this takes one to four minutes (log: $venv/install.log)"
   : >"$venv/unfinished"
   (cd "$root" && { run_uv -e ".[$extra]" || run_pip -e ".[$extra]" ||
     install_failed; }) || exit

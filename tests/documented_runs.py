@@ -34,7 +34,7 @@ ROOT = script_calls.SCRIPTS.parent
 SCRIPT_OF = {"edge": "evaluate_edge", "references": "train_references"}
 RECORDS = 480
 SHAPE, CLASSES = (8, 8, 1), 10
-FEW = ("--notfprivacy", "--label_only_records=8")
+FEW = ("--tfprivacy=off", "--label_only_records=8")
 # Put behind the flags of the page; of a flag given twice the last one counts.
 SHORTER = {
     "attack": FEW,
@@ -53,11 +53,11 @@ CALLED = {
     "A": "train.npz",
     "B": "held_out.npz",
     "M": "my.keras",
-    "runs/cifar_full": "runs/digits/w32a32",
-    "runs/cifar_w4a4": "runs/digits/w4a4",
-    "runs/cifar": "runs/digits/w32a32",
-    "runs/full": "runs/digits/w32a32",
-    "runs/w4a4": "runs/digits/w4a4",
+    "runs/cifar_full": "runs/digits/memorizing/w32a32",
+    "runs/cifar_w4a4": "runs/digits/memorizing/w4a4",
+    "runs/cifar": "runs/digits/memorizing/w32a32",
+    "runs/full": "runs/digits/memorizing/w32a32",
+    "runs/w4a4": "runs/digits/memorizing/w4a4",
 }
 # Of the runs that kept their epochs.
 KEPT = {
@@ -222,6 +222,6 @@ def keep_epochs():
 def save_phone(folder):
     """Outputs of the w4a4 run under the names of docs/audit.md."""
     folder = pathlib.Path(folder)
-    run_dir = folder / "runs/digits/w4a4"
+    run_dir = folder / "runs/digits/memorizing/w4a4"
     shutil.copy(run_dir / "outputs/keras.npz", folder / "phone.npz")
     os.symlink(run_dir, folder / "runs/w4a4")

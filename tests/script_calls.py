@@ -109,10 +109,18 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(out, "")
 
     def finished_run(
-        self, name="run", *, bits=None, recipe=None, split_seed=0, **options
+        self,
+        name="run",
+        *,
+        bits=None,
+        recipe=None,
+        split_seed=0,
+        label_noise=0.0,
+        **options,
     ):
         """A run directory with a model of a few weights for the digits."""
-        run_dir, data = self.dir / name, loaders.load("digits")
+        run_dir = self.dir / name
+        data = loaders.load("digits", label_noise=label_noise)
         config = configuration.describe(
             data,
             recipe=recipe or recipes.get("digits"),

@@ -4,7 +4,6 @@ import pathlib
 
 from qmia_tf import files, terminal
 from qmia_tf.auditing import audit_result
-from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.deploy.manifest import MANIFEST
 from qmia_tf.errors import InputError
@@ -37,6 +36,8 @@ def check(
     sentences = []
     for name, about in listed.items():
         sound = {}
+        parts = about.get("records", {}).values()
+        sentences += [fault for x in parts for fault in _part_faults(folder, x)]
         for model, entry in about["models"].items():
             damage = [
                 f"{model}: {fault}" for fault in _file_faults(folder, entry)
@@ -45,7 +46,7 @@ def check(
             if not damage:
                 sound[model] = entry
         if name in wanted_sets:
-            dataset = _load_or_none(about["dataset"], data_dir, download)
+            dataset = _load_or_none(name, data_dir, download)
             sentences += _run_faults(
                 name, folder, {**about, "models": sound}, dataset
             )
@@ -54,7 +55,7 @@ def check(
 
 def _load_or_none(name, data_dir, download):
     try:
-        return loaders.load(name, data_dir=data_dir, download=download)
+        return SETS[name].load(data_dir=data_dir, download=download)
     except InputError as error:
         terminal.say(f"{name}: only hashes and audits are checked: {error}")
         return None
@@ -92,17 +93,18 @@ def _parts(entry):
 
 def _file_faults(folder, entry):
     """Yields what is wrong with files, before any is run."""
-    whole = True
-    for part in _parts(entry):
-        path = folder / part["file"]
-        if not path.is_file():
-            yield f"{part['file']} is missing"
-            whole = False
-        elif files.sha256(path) != part["sha256"]:
-            yield f"{part['file']} has another sha256"
-            whole = False
-    if whole and entry.get("audit"):
+    faults = [x for part in _parts(entry) for x in _part_faults(folder, part)]
+    yield from faults
+    if not faults and entry.get("audit"):
         yield from _audit_faults(folder, entry)
+
+
+def _part_faults(folder, part):
+    path = folder / part["file"]
+    if not path.is_file():
+        yield f"{part['file']} is missing"
+    elif files.sha256(path) != part["sha256"]:
+        yield f"{part['file']} has another sha256"
 
 
 def _audit_faults(folder, entry):
@@ -127,6 +129,10 @@ def _unlisted_files(folder, listed):
         for about in listed.values()
         for entry in about["models"].values()
         for part in _parts(entry)
+    } | {
+        part["file"]
+        for about in listed.values()
+        for part in about.get("records", {}).values()
     }
     file_names = {path.name for path in folder.iterdir()} - {MANIFEST, README}
     return [

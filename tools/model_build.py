@@ -1,9 +1,9 @@
 """The shipped models trained and exported, and their manifest."""
 
+import dataclasses
 import pathlib
 
 from qmia_tf import files
-from qmia_tf.data import loaders
 from qmia_tf.deploy.manifest import MANIFEST
 from tools import shipped_run
 from tools.shipped_sets import select_sets
@@ -33,9 +33,7 @@ def make(
     shipped_sets = select_sets(sets)
     # All of them first: what is missing shows before hours of work.
     loaded = {
-        name: loaders.load(
-            shipped.recipe.dataset, data_dir=data_dir, download=download
-        )
+        name: shipped.load(data_dir=data_dir, download=download)
         for name, shipped in shipped_sets.items()
     }
     path = folder / MANIFEST
@@ -64,16 +62,21 @@ def _build_set(name, shipped, dataset, *, folder, work):
         if shipped.audited:
             run.audit(entries)
         models |= entries
-    return {
+    about = {
         "command": f"{COMMAND} --sets={name}",
         "dataset": shipped.recipe.dataset,
         "recipe": shipped.recipe.as_dict(),
         "split": {
             "seed": shipped.seed,
-            "member_fraction": shipped_run.MEMBER_FRACTION,
+            "member_fraction": shipped.member_fraction,
             "pool": shipped_run.POOL,
         },
         "fingerprint": dataset.fingerprint(),
         "parity_images": len(shipped.parity_sample(dataset.images)),
         "models": models,
     }
+    if shipped.label_noise:
+        about["label_noise"] = dataclasses.asdict(dataset.label_noise)
+    if shipped.records:
+        about["records"] = shipped_run.write_records(records, folder, name)
+    return about

@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 import shutil
 
+import numpy as np
+
 from qmia_tf import files, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import audit_result, label_only_queries
@@ -15,7 +17,6 @@ from qmia_tf.run_dir import RunDir
 from tools import file_measurements
 from tools.shipped_sets import ShippedSet
 
-MEMBER_FRACTION = 0.5
 POOL = "all"
 # Its trained attackers take minutes, and ours are judged on other records.
 TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
@@ -56,7 +57,7 @@ class ShippedRun:
             bits=Bits.parse(self.bits),
             pool=POOL,
             split_seed=self.shipped.seed,
-            member_fraction=MEMBER_FRACTION,
+            member_fraction=self.shipped.member_fraction,
             seed=self.shipped.seed,
         )
         terminal.say(f"== {self.run_dir}")
@@ -141,8 +142,34 @@ class ShippedRun:
         target = self.folder / f"{self.prefix}_{path.name}"
         with files.atomic(target) as temporary:
             shutil.copyfile(path, temporary)
-        return {
-            "file": target.name,
-            "sha256": files.sha256(target),
-            "size_bytes": target.stat().st_size,
-        }
+        return _about(target)
+
+
+def write_records(records, folder, name) -> dict:
+    """Writes members and nonmembers, as `qmia audit` reads them.
+
+    Args:
+        records: of a run.
+        folder: of the shipped files.
+        name: of the set.
+    Returns: dict side -> file, hash and size.
+    """
+    about = {}
+    sides = {"members": records.members, "nonmembers": ~records.members}
+    for side, rows in sides.items():
+        path = folder / f"{name}_{side}.npz"
+        files.write_npz(
+            path,
+            images=records.values[rows],
+            labels=records.labels[rows].astype(np.uint8),
+        )
+        about[side] = _about(path)
+    return about
+
+
+def _about(path):
+    return {
+        "file": path.name,
+        "sha256": files.sha256(path),
+        "size_bytes": path.stat().st_size,
+    }

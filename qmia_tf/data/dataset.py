@@ -12,6 +12,30 @@ from qmia_tf.data.split import PARTS, POOLS
 from qmia_tf.errors import InputError
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelNoise:
+    """Labels replaced at random by other classes, see data/label_noise.py.
+
+    Attributes:
+        share: of all records, in [0, 1).
+        seed: draws the records and their labels, >= 0.
+    Raises: InputError if one is out of range.
+    """
+
+    share: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0 <= self.share < 1:
+            raise InputError(
+                f"label_noise must lie in [0, 1), got {self.share}"
+            )
+        if self.seed < 0:
+            raise InputError(
+                f"label_noise_seed must be 0 or more, got {self.seed}"
+            )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """What a loader gives, before anybody is a member.
@@ -25,6 +49,7 @@ class Dataset:
         labels: int64 [N], 0..classes-1.
         class_names: one a class.
         origin: uint8 [N], 0 = train record, 1 = test record.
+        label_noise: how some of the labels were replaced.
     Raises: InputError if images or labels are not of that kind.
     """
 
@@ -33,6 +58,7 @@ class Dataset:
     labels: np.ndarray
     class_names: tuple[str, ...]
     origin: np.ndarray
+    label_noise: LabelNoise = LabelNoise()
 
     def __post_init__(self):
         images, labels = checked(

@@ -36,7 +36,7 @@ def export(
     Args:
         model_path: the .keras file.
         out_dir: folder for SCHEME.tflite and manifest.json.
-        schemes: names of schemes.SCHEMES, or "auto": those that suit the
+        schemes: names of schemes.SCHEMES, or of AUTOMATIC: those that suit the
             model, apart from the float16, dynamic and tfmot_int8 ones.
         members: for the schemes that need them.
         settings: None takes the defaults.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from qmia_tf.errors import InputError
 from qmia_tf.registry import Registry
 
-AUTO = "auto"
+AUTO, INTEGER = "auto", "integer"
 _DEPLOY = "qmia_tf.deploy"
 SCHEMES = Registry(
     "export scheme",
@@ -19,20 +19,24 @@ SCHEMES = Registry(
         "tfmot_int8": f"{_DEPLOY}.tfmot.baseline:TFMOT_INT8",
     },
 )
-AUTOMATIC = ("float32", "int8_ptq", "int8", "int8_io")
+# Names that stand for those of a list that the model suits.
+AUTOMATIC = {
+    AUTO: ("float32", "int8_ptq", "int8", "int8_io"),
+    INTEGER: ("int8_ptq", "int8"),
+}
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Checks the names of schemes, or "auto", before a model is read.
+    """Checks the names of schemes, or of AUTOMATIC, before a model is read.
 
     Raises: InputError if there are none or one is unknown.
     """
-    known = (*SCHEMES.names(), AUTO)
+    known = (*SCHEMES.names(), *AUTOMATIC)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise InputError(
             f"unknown scheme {unknown[0] if unknown else ''!r}: choose from "
-            f"{', '.join(SCHEMES.names())}, or auto"
+            f"{', '.join(SCHEMES.names())}, or {' or '.join(AUTOMATIC)}"
         )
 
 
@@ -40,15 +44,16 @@ def choose(names: Iterable[str], model) -> list[str]:
     """Lists the schemes to make, each once.
 
     Args:
-        names: "auto" stands for those of AUTOMATIC that the model suits.
+        names: one of AUTOMATIC stands for those that the model suits.
         model: keras.Model, the trained network.
     Raises: InputError if the model cannot be carried by a scheme that was
         given by name; it says why and names the nearest that works.
     """
     chosen = []
     for name in names:
-        if name == AUTO:
-            chosen += [s for s in AUTOMATIC if not SCHEMES[s].refusal(model)]
+        if name in AUTOMATIC:
+            suited = AUTOMATIC[name]
+            chosen += [s for s in suited if not SCHEMES[s].refusal(model)]
             continue
         reason = SCHEMES[name].refusal(model)
         if reason:

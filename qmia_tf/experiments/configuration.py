@@ -1,6 +1,9 @@
 """config.json: everything that a run follows from."""
 
+import dataclasses
+
 from qmia_tf import files, run_config
+from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
@@ -57,15 +60,18 @@ def describe(
         fingerprint=dataset.fingerprint(),
         member_fraction=member_fraction,
     )
+    about_data = {
+        "name": dataset.name,
+        "pool": pool,
+        "fingerprint": dataset.fingerprint(),
+        "classes": dataset.classes,
+        "image_shape": list(dataset.image_shape),
+    }
+    if dataset.label_noise.share:
+        about_data["label_noise"] = dataclasses.asdict(dataset.label_noise)
     return {
         "schema_version": SCHEMA_VERSION,
-        "dataset": {
-            "name": dataset.name,
-            "pool": pool,
-            "fingerprint": dataset.fingerprint(),
-            "classes": dataset.classes,
-            "image_shape": list(dataset.image_shape),
-        },
+        "dataset": about_data,
         "split": {"seed": split_seed, "member_fraction": member_fraction},
         "model": {
             "stem": recipe.stem,
@@ -104,6 +110,27 @@ def read(run_dir):
         )
     run_config.read(run_dir, run_config.RunConfig)
     return config
+
+
+def load_data(config, *, data_dir=None, download=False) -> Dataset:
+    """Loads the data set of a run, with the labels that it trained on.
+
+    Args:
+        config: what `read` gives.
+        data_dir: as of loaders.load.
+        download: as of loaders.load.
+    Raises: InputError as loaders.load.
+    """
+    about_data = config["dataset"]
+    noise = about_data.get("label_noise", {"share": 0.0, "seed": 0})
+    return loaders.load(
+        about_data["name"],
+        pool=about_data["pool"],
+        data_dir=data_dir,
+        download=download,
+        label_noise=noise["share"],
+        label_noise_seed=noise["seed"],
+    )
 
 
 def recipe_of(config):

@@ -12,7 +12,7 @@ import tempfile
 
 from qmia_tf import files, locks, terminal
 from qmia_tf import run_config as run_configs
-from qmia_tf.attacks.tfprivacy import Settings
+from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
@@ -56,7 +56,7 @@ def audit(
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
     seed: int = 0,
     strata: str = leak_test.CLASS,
-    tfprivacy: Settings | None = None,
+    tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     references=(),
     calibration=None,
     leave_out_calibration: bool = False,
@@ -102,6 +102,8 @@ def audit(
         data_dir, download: of TFDS.
         pictures: "on", "off" or "auto": members at highest risk are shown.
         progress: callable that takes a line of text, or None.
+        tfprivacy: "off", "threshold", "trained" or settings, see
+            attacks.tfprivacy.
         others: of qmia_tf.auditing.audit.AuditConfig.
     Raises: InputError that says what cannot be used and what to do.
     """
@@ -118,7 +120,7 @@ def audit(
         name=name,
         seed=seed,
         strata=strata,
-        tfprivacy=tfprivacy,
+        tfprivacy=privacy.settings_of(tfprivacy),
         label_only=label_only,
         allow_chance=allow_chance,
         attack_options=attack_options or {},

@@ -9,14 +9,20 @@ swap its sides, so that each record trains exactly half of the models.
 
 import copy
 import pathlib
+import sys
 
 import numpy as np
 
-from qmia_tf import locks
+from qmia_tf import locks, quiet, terminal
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
-from qmia_tf.run_dir import COMPUTED, RunDir
+from qmia_tf.experiments.executors import Job, Resources, execute
+from qmia_tf.run_dir import COMPUTED, TRAINED, RunDir
+from qmia_tf.training import history
+
+# A worker whose parent was killed notices within a second or so.
+ORPHAN_SECONDS = 10
 
 
 def plan(config: dict, count: int) -> list[dict]:
@@ -53,40 +59,117 @@ def train(
     count: int = 8,
     schemes=(),
     num_threads: int = 2,
-    progress=None,
+    executor: str = "serial",
+    resources: Resources | None = None,
 ) -> list[pathlib.Path]:
     """Trains reference models of a run and queries them about every record.
 
     Goes on where it was: a finished model is not trained again, and outputs
-    that are there stay.
+    that are there stay. Seeds and splits are the same whatever the executor.
 
     Args:
         run_dir: its model need not be trained yet.
         count: 2 or more and even.
         schemes: export schemes whose .tflite files are made and queried as
             well, so that a file is compared with files.
+        num_threads: of LiteRT.
+        executor: one of executors.EXECUTORS.
+        resources: of the executor.
     Returns: the reference run directories.
-    Raises: InputError as training_run.train_run and query_run, or if another
-        process works on one of them.
+    Raises: InputError if one that is there was made for another run, or some
+        failed: all others are trained first, and the same call tries again.
     """
+    missing = plan_missing(run_dir, count=count, schemes=schemes)
+    jobs = [
+        Job(
+            folder.name,
+            f"{__name__}:train_one",
+            {
+                "folder": folder.path,
+                "config": config,
+                "schemes": list(schemes),
+                "num_threads": num_threads,
+            },
+            folder.path.with_name(f"{folder.name}.log"),
+        )
+        for folder, config in missing
+    ]
+    failed = execute(
+        jobs,
+        dataset,
+        executor=executor,
+        resources=resources,
+        noun="reference",
+    )
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise InputError(
+            f"{len(failed)} of {len(jobs)} reference models failed; {name}: "
+            f"{reason} (logs in {RunDir(run_dir).references}); the same "
+            "command trains what is missing"
+        )
+    return [RunDir(run_dir).reference(number).path for number in range(count)]
+
+
+def plan_missing(run_dir, *, count: int, schemes=()) -> list:
+    """Finds the reference models that are not trained and queried yet.
+
+    Returns: pairs of RunDir and configuration.
+    Raises: InputError if one that is there has another configuration; the
+        message shows each difference.
+    """
+    run_dir, missing = RunDir(run_dir), []
+    for number, config in enumerate(plan(configuration.read(run_dir), count)):
+        folder = run_dir.reference(number)
+        if folder.config.exists():
+            folder.open(config)
+        targets = (TRAINED, *schemes)
+        if not all(folder.outputs_of(name).exists() for name in targets):
+            missing.append((folder, config))
+    return missing
+
+
+def describe_missing(run_dir, missing: list, resources: Resources) -> str:
+    """Says what training would cost, from what the run itself took.
+
+    Args:
+        run_dir: the run.
+        missing: as plan_missing gives it.
+    """
+    run_dir = RunDir(run_dir)
+    names = [folder.name for folder, _ in missing]
+    lines = [f"{terminal.counted(len(names), 'reference')} to train"]
+    if names:
+        lines[0] += f": {names[0]} to {names[-1]}"
+    rows = history.read(run_dir.history)
+    if run_dir.is_trained and rows:
+        seconds = sum(float(row["seconds"]) for row in rows) * len(names)
+        size = run_dir.model.stat().st_size
+        if run_dir.outputs_of(TRAINED).exists():
+            size += run_dir.outputs_of(TRAINED).stat().st_size
+        lines += [
+            f"time: {terminal.duration(seconds)} of training one after another,"
+            f" {resources.workers_here()} at a time here; queries not counted",
+            f"disk: about {size * len(names) / 1e6:.0f} MB",
+        ]
+    else:
+        lines.append("time and disk: known when the run itself is trained")
+    return "\n".join(lines)
+
+
+def train_one(dataset, *, folder, config, schemes, num_threads):
+    """Trains and queries one reference model, or goes on."""
+    if "tensorflow" not in sys.modules:
+        # In a worker, which nobody started it in.
+        quiet.start_tensorflow()
     from qmia_tf.experiments import run, training_run
 
-    run_dir = RunDir(run_dir)
-    folders = []
-    for number, config in enumerate(plan(configuration.read(run_dir), count)):
-        folder = run_dir.reference(number).path
-        if progress:
-            progress(f"reference {number + 1} of {count}: {folder}")
-        with locks.writing(folder):
-            training_run.train_run(folder, dataset, config)
-            if schemes:
-                run.export_run(folder, lambda: dataset, schemes=schemes)
-            run.query_run(
-                folder, dataset, num_threads=num_threads, progress=progress
-            )
-        _forget()
-        folders.append(folder)
-    return folders
+    with locks.writing(folder, wait=ORPHAN_SECONDS):
+        training_run.train_run(folder, dataset, config)
+        if schemes:
+            run.export_run(folder, lambda: dataset, schemes=schemes)
+        run.query_run(folder, dataset, num_threads=num_threads)
+    _forget()
 
 
 def _forget():

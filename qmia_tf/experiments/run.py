@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import files, locks, outputs, terminal
-from qmia_tf.attacks.tfprivacy import Settings
+from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, risky_members, run_outputs
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.device_outputs import load_device_outputs
@@ -173,10 +173,11 @@ def attack_run(
     parent=None,
     label_only: label_only_queries.Settings | None = None,
     audit_seed: int = 0,
-    tfprivacy: Settings | None = None,
+    tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
     pictures: str = risky_members.AUTO,
     name: str | None = None,
+    progress=terminal.say,
 ) -> Audit:
     """Queries every target of the run and audits their outputs.
 
@@ -195,9 +196,12 @@ def attack_run(
             also takes part in the joint attack with each target. A
             full-precision run is the parent of its own files.
         audit_seed: AuditConfig's seed.
+        tfprivacy: "off", "threshold", "trained" or settings, see
+            attacks.tfprivacy.
         pictures: whether audit.json holds pictures of the members at highest
             risk, which are training records: "on", "off", or "auto", for
             published data sets only.
+        progress: callable that takes a line of text, or None.
     Raises: InputError as query_run, if what else is given is not about the
         run's records, or another process audits the run.
     """
@@ -233,14 +237,14 @@ def attack_run(
             AuditConfig(
                 name=name,
                 seed=audit_seed,
-                tfprivacy=tfprivacy,
+                tfprivacy=privacy.settings_of(tfprivacy),
                 label_only=label_only,
                 attack_options=attack_options or {},
             ),
             run_dir=run_dir,
             run_config=lambda outputs: run_config,
             pictures=pictures_of,
-            progress=terminal.say,
+            progress=progress,
         )
 
 

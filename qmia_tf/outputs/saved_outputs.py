@@ -13,7 +13,7 @@ import numpy as np
 from qmia_tf import files, outputs
 from qmia_tf.data.loaders.npz import VALUES
 from qmia_tf.data.records import Records
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.outputs import ANSWERS, Outputs, validation
 from qmia_tf.outputs.output_file import SAVED, OutputFile
 
@@ -72,7 +72,8 @@ def of_sides(members: Path, nonmembers: Path) -> Outputs:
             name = "members" if inside else "nonmembers"
             raise InputError(
                 f"{side.path} is given as the {name}, but its array 'members' "
-                "says otherwise: give one file with both by --model"
+                "says otherwise: give one file with both as "
+                f"{option('target', flag='model')}"
             )
     other = _alike(one, other)
     one.check_rows()
@@ -106,7 +107,8 @@ def alone(path: Path) -> Outputs:
     if "members" not in file.arrays:
         raise InputError(
             f"{path} has no array 'members': give the members' and the "
-            "nonmembers' records by --members and --nonmembers, or outputs "
+            f"nonmembers' records as {option('members')} and "
+            f"{option('nonmembers')}, or outputs "
             "of each side"
         )
     return file.outputs(record_ids=np.arange(len(file)))

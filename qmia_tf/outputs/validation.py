@@ -188,12 +188,31 @@ def check_values(
     )
     refuse(
         (labels < 0) | (labels >= outputs.classes),
-        lambda row: f"label {labels[row]} is outside 0..{outputs.classes - 1}",
+        lambda row: (
+            f"label {labels[row]} is outside 0..{outputs.classes - 1}"
+            + _from_one(outputs)
+        ),
     )
     _, first = np.unique(outputs.record_ids, return_index=True)
     repeated = np.ones(len(labels), bool)
     repeated[first] = False
     refuse(repeated, lambda row: "the record is there twice")
+
+
+def _from_one(outputs):
+    """What the members say where labels may start at 1."""
+    labels, classes = outputs.labels, outputs.classes
+    if labels.min() != 1 or labels.max() != classes:
+        return ""
+    members = outputs.members
+    named = outputs.predicted[members]
+    as_they_are, moved = (
+        int(np.sum(named == labels[members] - first)) for first in (0, 1)
+    )
+    return (
+        f" (of {len(named)} members {as_they_are} are right as they are, "
+        f"{moved} with labels - 1: write labels from 0 on)"
+    )
 
 
 def _advice(rows, sums):

@@ -72,9 +72,7 @@ def main(argv):
     from qmia_tf.report import gates, phrases, verdict_sentences
 
     config = configuration.read(run_dir)
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     with locks.writing(f"{run_dir}/audit.json"):
         result = run.attack_run(
             run_dir,

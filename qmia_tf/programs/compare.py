@@ -47,11 +47,10 @@ def main(argv):
     from qmia_tf.experiments import configuration, run_comparison
     from qmia_tf.report import matching_tables
 
-    data = configuration.read(full[0])["dataset"]
     leak_comparison = run_comparison.compare(
         full,
         quantized,
-        options.load_data(name=data["name"], pool=data["pool"]),
+        options.load_run_data(configuration.read(full[0])),
         every_epoch=FLAGS.every_epoch,
         progress=terminal.say,
     )

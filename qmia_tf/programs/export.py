@@ -21,6 +21,7 @@ Schemes:
   tfmot_int8  tfmot's quantization-aware fine-tuning of the full-precision
               model, converted: the usual baseline
   auto        float32, and int8_ptq or int8 and int8_io if the model suits
+  integer     int8_ptq or int8, whichever suits the model
 """
 
 from absl import flags
@@ -71,9 +72,7 @@ def main(argv):
 
     entries = run.export_run(
         run_dir,
-        lambda: options.load_data(
-            name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-        ),
+        lambda: options.load_run_data(config),
         schemes=FLAGS.schemes,
         settings=settings,
         progress=terminal.say,

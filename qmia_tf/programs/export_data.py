@@ -47,9 +47,7 @@ def main(argv):
     from qmia_tf.edge import device_data
     from qmia_tf.experiments import training_run
 
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     records = training_run.records_of(run_dir, dataset, config)
     if FLAGS.records is not None:
         records = draws.draw_exactly(records, FLAGS.records, seed=FLAGS.seed)

@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from qmia_tf import extras, terminal
+from qmia_tf import extras
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.errors import InputError
 from qmia_tf.programs import early_checks, flag_help, flag_values
@@ -42,6 +42,13 @@ def define_data():
         )
         flags.DEFINE_integer("split_seed", 0, "draws the members")
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
+        flags.DEFINE_float(
+            "label_noise",
+            0.0,
+            "share of records, members or not, whose label is replaced by "
+            "another class at random: a network can only learn it by heart",
+        )
+        flags.DEFINE_integer("label_noise_seed", 0, "draws these records")
     define_data_place()
 
 
@@ -82,27 +89,19 @@ def _define_recipe_flag(field):
         flags.DEFINE_list(field.name, None, text)
 
 
-def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
-    """Flags of querying and attacking.
-
-    Args:
-        tfprivacy_attacks: default of the flag of that name.
-    """
+def define_attack():
+    """Flags of querying and attacking."""
     flags.DEFINE_list(
         "kernels",
         ["default"],
         "LiteRT's kernels, any of default, builtin, reference: each .tflite "
         "file is queried under each",
     )
-    define_audit(tfprivacy_attacks=tfprivacy_attacks)
+    define_audit()
 
 
-def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
-    """Flags of an audit, whatever is audited.
-
-    Args:
-        tfprivacy_attacks: default of the flag of that name.
-    """
+def define_audit():
+    """Flags of an audit, whatever is audited."""
     flags.DEFINE_enum(
         "pictures",
         "auto",
@@ -112,26 +111,31 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "data sets only",
     )
     with flag_help.group("Attacks", is_common=False):
-        _define_attacks(tfprivacy_attacks)
+        _define_attacks()
     with flag_help.group("Queries", is_common=False):
         _define_queries()
 
 
-def _define_attacks(tfprivacy_attacks):
-    flags.DEFINE_boolean(
-        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
+def _define_attacks():
+    flags.DEFINE_enum(
+        "tfprivacy",
+        tfprivacy.THRESHOLD,
+        tfprivacy.KINDS,
+        "tensorflow-privacy's attacks: off; threshold, with its slices, which "
+        "takes a second or two; trained, its trained attackers too, which "
+        "take minutes",
     )
     flags.DEFINE_list(
         "tfprivacy_attacks",
-        list(tfprivacy_attacks),
-        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
-        "a minute, the others seconds",
+        list(tfprivacy.TRAINED),
+        f"of its trained attackers, any of {', '.join(tfprivacy.TRAINED)}; "
+        "for 4,000 records rf takes two minutes, the others seconds",
     )
     flags.DEFINE_integer(
         "tfprivacy_records",
         4000,
-        "records, members and nonmembers together, given to "
-        "tensorflow-privacy's trained attackers (drawn at random)",
+        "records, members and nonmembers together, given to its trained "
+        "attackers (drawn at random)",
     )
     flags.DEFINE_integer(
         "label_only_records",
@@ -212,31 +216,42 @@ def define_gates():
         )
 
 
-def recipe() -> recipes.Recipe:
-    """Returns the recipe that the flags describe."""
-    overrides = {
-        field.name: value(field.name) for field in recipes.TRAINING_FIELDS
-    }
-    return recipes.get(value("recipe"), **overrides)
-
-
-def load_data(*, name=None, pool=None):
-    """Loads the data set that the flags, or the arguments, name.
+def recipe(**defaults) -> recipes.Recipe:
+    """Returns the recipe that the flags describe.
 
     Args:
-        name: what config.json of a run names; None goes by the flags.
-        pool: likewise.
+        **defaults: values of flags that are not given.
+    """
+    names = [field.name for field in recipes.TRAINING_FIELDS]
+    return recipes.get(value("recipe"), **of_names(names, defaults))
+
+
+def load_data(**defaults):
+    """Loads the data set that the flags name.
+
+    Args:
+        **defaults: values of flags that are not given.
     """
     from qmia_tf.data import loaders
 
-    source = name or value("dataset") or recipes.get(value("recipe")).dataset
-    with early_checks.named_by_run(name):
-        return loaders.load(
-            source,
-            data_dir=value("data_dir"),
-            download=value("download"),
-            pool=pool or value("pool"),
-        )
+    names = ("pool", "label_noise", "label_noise_seed")
+    return loaders.load(
+        value("dataset") or recipes.get(value("recipe")).dataset,
+        **of_names(names, defaults),
+        **_place(),
+    )
+
+
+def load_run_data(config):
+    """Loads the data set of a run, from where the flags say.
+
+    Args:
+        config: of the run.
+    """
+    from qmia_tf.experiments import configuration
+
+    with early_checks.named_by_run(config["dataset"]["name"]):
+        return configuration.load_data(config, **_place())
 
 
 def check_data():
@@ -244,18 +259,43 @@ def check_data():
 
     Raises: InputError if it is not there, or a value is out of range.
     """
+    from qmia_tf.data.dataset import LabelNoise
     from qmia_tf.experiments import configuration
 
     configuration.check_options(**split_and_seed())
+    LabelNoise(value("label_noise"), value("label_noise_seed"))
     early_checks.dataset(
         value("dataset") or recipes.get(value("recipe")).dataset
     )
 
 
-def split_and_seed():
-    """Returns the arguments of configuration.describe that flags give."""
+def _place():
+    return of_names(("data_dir", "download"), {})
+
+
+def split_and_seed(**defaults):
+    """Returns the arguments of configuration.describe that flags give.
+
+    Args:
+        **defaults: values of flags that are not given.
+    """
     names = ("pool", "split_seed", "member_fraction", "seed")
-    return {name: value(name) for name in names}
+    return of_names(names, defaults)
+
+
+def of_names(names, defaults):
+    """Returns values of flags; of one that is not given, another default.
+
+    Args:
+        names: of the flags.
+        defaults: name -> value, for any flags.
+    """
+    return {
+        name: defaults[name]
+        if name in defaults and not flags.FLAGS[name].present
+        else value(name)
+        for name in names
+    }
 
 
 def tensorboard_every():
@@ -304,34 +344,29 @@ def audit():
         *("audit_seed", "pictures"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
-    settings = None
-    if value("tfprivacy") and _has_tfprivacy():
-        attacks = tuple(value("tfprivacy_attacks"))
-        settings = tfprivacy.Settings(
-            attacks=attacks, trained_records=value("tfprivacy_records")
-        )
     return {
         **{name: value(name) for name in names},
-        "tfprivacy": settings,
+        "tfprivacy": _tfprivacy(),
         "label_only": _label_only(),
         "attack_options": attack_options or None,
     }
 
 
-def _has_tfprivacy():
-    """Whether it is installed; says so if it is not.
-
-    Raises: InputError if it is not, and --tfprivacy was given.
-    """
-    if flags.FLAGS["tfprivacy"].present:
-        extras.require("tensorflow_privacy", "--tfprivacy")
-    if extras.is_installed("tensorflow_privacy"):
-        return True
-    terminal.say(
-        "tensorflow-privacy is not installed, its attacks are left out: "
-        + extras.command("tfprivacy")
+def _tfprivacy():
+    trained = value("tfprivacy_attacks")
+    if not set(trained) <= {*tfprivacy.TRAINED}:
+        raise InputError(
+            f"--tfprivacy_attacks takes any of {', '.join(tfprivacy.TRAINED)}, "
+            f"got {','.join(trained)}"
+        )
+    settings = tfprivacy.Settings(
+        attacks=(*tfprivacy.UNTRAINED, *trained),
+        trained_records=value("tfprivacy_records"),
     )
-    return False
+    if value("tfprivacy") != tfprivacy.ALL:
+        return value("tfprivacy")
+    extras.require("tensorflow_privacy", "--tfprivacy=trained")
+    return settings
 
 
 def gates():

@@ -1,6 +1,6 @@
 """Checks that a run's integer .tflite files compute what was trained.
 
-    qmia parity --run_dir=runs/digits/w4a4
+    qmia parity --run_dir=runs/digits/memorizing/w4a4
 
 Compares every code of each integer file with its integer twin, under each
 kernel set, and the trained model with the twin. Prints a table and writes
@@ -62,9 +62,7 @@ def main(argv):
     from qmia_tf import files, locks
     from qmia_tf.experiments import parity_run
 
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     place = pathlib.Path(FLAGS.json or RunDir(run_dir).parity)
     with locks.writing(place):
         parities = parity_run.check_run(

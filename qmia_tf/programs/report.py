@@ -52,6 +52,9 @@ def main(argv):
     """Writes the report and prints its tables."""
     del argv
     run_dirs, out = map(flag_values.required, ("run_dirs", "out"))
+    from qmia_tf.report import report_formats
+
+    report_formats.check(FLAGS.format)
     for run_dir in run_dirs:
         require_audit(run_dir)
     from qmia_tf.report import make_report

@@ -99,8 +99,6 @@ def _pictures(run_dir, risks):
     from qmia_tf.experiments import configuration
 
     config = configuration.read(run_dir)
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     rows = risks.riskiest_members(FLAGS.top)
     return record_risk.images_of(risks, rows, dataset), dataset.class_names

@@ -1,6 +1,6 @@
 """Trains reference models for a run: what LiRA and RMIA compare it with.
 
-    qmia references --run_dir=runs/digits/w4a4 --count=8
+    qmia references --run_dir=runs/digits/memorizing/w4a4 --count=8
 
 Each is trained like the run, quantization and all, on another half of the same
 records, and queried about every record. They are run directories
@@ -10,11 +10,16 @@ qmia attack --run_dir=RUN then finds them.
 --schemes=int8 also exports and queries files, so that a file is compared with
 files. If it is stopped, the same command goes on; a larger --count adds to
 what is there. Each takes as long as the run itself.
+
+--executor=process trains --jobs of them at a time, each in a process of its
+own. --executor=ray does so on a Ray cluster whose nodes all see RUN under the
+same path. Seeds and splits are the same whatever the executor. A model that
+fails leaves its log, RUN/references/rNN.log, and stops no other.
 """
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
+from qmia_tf import quiet
 from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
@@ -28,6 +33,32 @@ def define_flags():
         "schemes", [], "export schemes whose files are queried too"
     )
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
+    flags.DEFINE_enum(
+        "executor",
+        "serial",
+        ["serial", "process", "ray"],
+        "one after another, in processes of this machine, or on Ray",
+    )
+    flags.DEFINE_integer(
+        "jobs",
+        None,
+        "models at a time; default: as many as there are cores",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "job_threads",
+        1,
+        "threads that each of them computes with",
+        lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "ray_address",
+        "local",
+        "auto: the cluster of this machine; HOST:PORT; local: a new one",
+    )
+    flags.DEFINE_boolean(
+        "dry_run", False, "print what is to do, its time and disk, and stop"
+    )
     options.define_data_place()
 
 
@@ -37,22 +68,33 @@ def main(argv):
     run_dir = flag_values.required("run_dir")
     from qmia_tf.deploy import schemes
     from qmia_tf.experiments import reference_models
+    from qmia_tf.experiments.executors import Resources
 
     config = early_checks.run(run_dir, is_trained=False)
-    reference_models.plan(config, FLAGS.count)
     if FLAGS.schemes:
         schemes.check_names(FLAGS.schemes)
-    quiet.start_tensorflow()
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
+    resources = Resources(
+        workers=FLAGS.jobs,
+        threads=FLAGS.job_threads,
+        ray_address=FLAGS.ray_address,
     )
+    missing = reference_models.plan_missing(
+        run_dir, count=FLAGS.count, schemes=FLAGS.schemes
+    )
+    if FLAGS.dry_run:
+        print(reference_models.describe_missing(run_dir, missing, resources))
+        return
+    if FLAGS.executor == "serial":
+        quiet.start_tensorflow()
+    dataset = options.load_run_data(config)
     reference_dirs = reference_models.train(
         run_dir,
         dataset,
         count=FLAGS.count,
         schemes=FLAGS.schemes,
         num_threads=FLAGS.num_threads,
-        progress=terminal.say,
+        executor=FLAGS.executor,
+        resources=resources,
     )
     print(
         f"{len(reference_dirs)} reference models in {run_dir}/references; "

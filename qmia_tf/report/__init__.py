@@ -5,6 +5,13 @@ from qmia_tf import plot_settings
 # Before any module of this package imports matplotlib.
 plot_settings.import_matplotlib()
 
-from qmia_tf.report.report_files import make_report  # noqa: E402
-
 __all__ = ["make_report"]
+
+
+def __getattr__(name):
+    # Not before it is asked for: it imports every table and figure.
+    if name != "make_report":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from qmia_tf.report.report_files import make_report
+
+    return make_report

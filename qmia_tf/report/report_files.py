@@ -12,6 +12,7 @@ from qmia_tf.report import (
     figure_set,
     html,
     report_document,
+    report_formats,
     run_summary,
     summary_files,
 )
@@ -23,11 +24,6 @@ from qmia_tf.report.table_formats import (
 from qmia_tf.report.tables import as_csv
 
 TEXT, PAGE = "report.txt", "report.html"
-FORMATS = (
-    *("html", "summary", "png", "svg"),
-    *("csv", "latex", "md", "json", "parquet"),
-)
-DEFAULT = ("html", "summary", "png", "svg", "csv", "latex")
 
 
 def make_report(
@@ -36,7 +32,7 @@ def make_report(
     *,
     name: str | None = None,
     max_drop: float = 5.0,
-    formats: Sequence[str] = DEFAULT,
+    formats: Sequence[str] = report_formats.DEFAULT,
     asked: Sequence[tuple[str, list[str]]] = (),
     published: dict[tuple[str, int, int], PublishedRow] | None = None,
 ) -> list[pathlib.Path]:
@@ -66,7 +62,8 @@ def make_report(
         name: of the report; None takes that of the run, or of the data sets.
         max_drop: by how many points of nonmember accuracy a model may be
             below its full-precision sibling without a warning.
-        formats: of FORMATS; without html, png and svg nothing is drawn.
+        formats: of report_formats.FORMATS; without html, png and svg nothing
+            is drawn.
         asked: (question, lines that answer it) of each, put on top.
         published: (data set, weight bits, activation bits) ->
             the row whose numbers stand beside ours in table1 and table2;
@@ -82,12 +79,7 @@ def make_report(
             f"{out_dir} names a page, and a report is a directory with "
             f"{PAGE} in it: name a directory, such as {out_dir.with_suffix('')}"
         )
-    for format_name in formats:
-        if format_name not in FORMATS:
-            raise InputError(
-                f"no report format is called {format_name!r}: choose of "
-                f"{','.join(FORMATS)}"
-            )
+    report_formats.check(formats)
     if "parquet" in formats:
         extras.require("pyarrow", "the format parquet")
     report = run_summary.collect(

@@ -16,6 +16,8 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
 }
+# Between the name of a data set and the share of its labels.
+NOISE = ", wrong labels "
 # How the data set of somebody's own records begins.
 UNNAMED = "records "
 # Kernel sets of targets that are artefacts of their own.
@@ -46,7 +48,9 @@ class Run:
         if "members" in dataset and not published:
             records = self.audit.targets[0].records_sha256
             return f"{UNNAMED}{(dataset.get('fingerprint') or records)[:8]}"
-        return str(dataset.get("name") or "unknown")
+        name = str(dataset.get("name") or "unknown")
+        noise = self.setting("dataset.label_noise.share")
+        return f"{name}{NOISE}{100 * noise:.3g} %" if noise else name
 
     @property
     def unnamed(self) -> bool:
@@ -155,7 +159,8 @@ def title(dataset: str) -> str:
     """The name of a data set in figures and tables."""
     if dataset.startswith(UNNAMED):
         return "your records"
-    return TITLES.get(dataset, dataset)
+    name, *noise = dataset.partition(NOISE)
+    return "".join([TITLES.get(name, name), *noise])
 
 
 def full_precision_sibling(run: Run, compared: list[Run]) -> Run | None:

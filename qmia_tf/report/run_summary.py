@@ -10,10 +10,12 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     first_screen,
+    metrics,
     paper_tables,
     run_list,
     run_tables,
     seed_tables,
+    tables,
     verdict_sentences,
     warnings,
 )
@@ -21,6 +23,8 @@ from qmia_tf.report.first_screen import Screen
 from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
+
+ACCURACIES = ("accuracy_members", "accuracy_nonmembers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +85,7 @@ def collect(
         for audit in run_dirs
     )
     papers = paper_tables.paper_tables(runs, published=published)
-    tables = [
+    every_table = [
         *(run_tables.RunTable(table, [table]) for table in papers),
         *run_tables.run_tables(runs),
         *seed_tables.seed_tables(runs),
@@ -91,10 +95,26 @@ def collect(
         name=name or _name(runs),
         runs=runs,
         warnings=warnings.warnings(runs, max_drop=max_drop),
-        stored=[table.stored for table in tables],
-        shown=[shown for table in tables for shown in table.shown],
+        stored=[table.stored for table in every_table],
+        shown=[shown for table in every_table for shown in table.shown],
         asked=list(asked),
     )
+
+
+def verdict_table(run_dirs: Sequence[str | os.PathLike]) -> str:
+    """Reads audits and gives a line an artefact, as text.
+
+    How often it is right, the AUC of the strongest attack, and the verdict.
+    """
+    runs = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
+    rows = [
+        {**row, **{key: row[key].value for key in ACCURACIES}}
+        for row in metrics.result_rows(runs)
+    ]
+    table = metrics.select("verdicts", "", rows, grouped=len(metrics.RUN)).pick(
+        ("target", *ACCURACIES, "auc", "answer")
+    )
+    return tables.as_text(table).strip("\n")
 
 
 def _name(runs):

@@ -23,7 +23,7 @@ def of_results(results: Iterable[TrialResult], records: Records) -> str:
 
     Args:
         results: of the same records, read in several ways.
-    Returns: a clause that begins with ";", or nothing.
+    Returns: a clause that ends a message, or nothing.
     """
     results = list(results)
     for find in (_first_label, _class_order):
@@ -32,7 +32,7 @@ def of_results(results: Iterable[TrialResult], records: Records) -> str:
         ]
         right, hint = max(hints, default=(0, ""))
         if right:
-            return f"; {hint}"
+            return hint
     return ""
 
 

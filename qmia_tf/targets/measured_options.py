@@ -40,7 +40,7 @@ def settle(
     layout_trial.require(target, records)
     info, first = target.info, records.values[:FIRST]
     rows = target.predict(first)
-    measured = {"outputs": output_trial.settle(target, rows)}
+    are_outputs_open = output_trial.settle(target, rows)
     sanity_checks.require_classes(
         rows.shape[1],
         records,
@@ -48,18 +48,21 @@ def settle(
         advice=all_classes(),
         hint=lambda: range_trial.label_hint(target, records),
     )
-    if measured["outputs"]:
+    if are_outputs_open:
         rows = target.predict(first)
     output_trial.require(rows, info)
     difference = repeatability.require(target, records.values, rows)
-    measured["input_range"] = range_trial.settle(
+    range_evidence = range_trial.settle(
         target, records, query_count=query_count
     )
-    if measured["input_range"]:
+    if range_evidence:
         rows = target.predict(first)
         output_trial.require(rows, info)
         difference = repeatability.require(target, records.values, rows)
-    if measured["outputs"] and target.gives_one_number and rows.min() >= 0:
+    measured = {"input_range": range_evidence}
+    if are_outputs_open:
+        measured["outputs"] = output_trial.evidence(rows, info)
+    if are_outputs_open and target.gives_one_number and rows.min() >= 0:
         output_trial.confirm(target, range_trial.some_members(records))
     if records.is_order_assumed:
         measured[ORDER] = label_hints.require_order(

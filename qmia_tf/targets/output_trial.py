@@ -17,7 +17,7 @@ NEITHER = (
 )
 
 
-def settle(target: Target, rows: np.ndarray) -> str | None:
+def settle(target: Target, rows: np.ndarray) -> bool:
     """Takes outputs for what they are: probabilities or logits.
 
     Rows in 0..1 that sum to one are probabilities, others with negative
@@ -25,15 +25,15 @@ def settle(target: Target, rows: np.ndarray) -> str | None:
 
     Args:
         rows: [N, C], of the first records.
-    Returns: the evidence; None where the model or the user says it.
+    Returns: whether they say it; not where the model or the user does.
     Raises: InputError if they may be either.
     """
     if target.info["outputs"] is not None:
-        return None
+        return False
     if not np.isfinite(rows).all():
         # The check that follows says it.
         target.take_outputs(PROBABILITIES)
-        return None
+        return False
     step = target.info["probability_step"] or kinds.read_step(rows)
     kind = kinds.of(rows, step=step)
     if target.gives_one_number:
@@ -42,11 +42,18 @@ def settle(target: Target, rows: np.ndarray) -> str | None:
             kind = kinds.SCORES
     if kind in NEITHER:
         target.take_outputs(PROBABILITIES)
-        return None
+        return False
     if kind not in (PROBABILITIES, LOGITS):
         raise InputError(_question(target, rows, step))
     target.take_outputs(kind)
-    return f"{kinds.sentence(rows, kind, step=step)} ({len(rows)} records)"
+    return True
+
+
+def evidence(rows: np.ndarray, info: dict) -> str:
+    """Says why outputs of the first records are taken for what they are."""
+    step = info["probability_step"] or kinds.read_step(rows)
+    text = kinds.sentence(rows, info["outputs"], step=step)
+    return f"{text} ({len(rows)} records)"
 
 
 def require(rows: np.ndarray, info: dict) -> None:

@@ -261,10 +261,14 @@ class _Chooser:
             )
         if not numbers.is_like_images:
             return None
+        ranges = [
+            end for end in INPUT_RANGES if self._fits(Preprocessing(BYTES, end))
+        ]
         return (
             f"target {self.name!r} takes {facts.takes} and {facts.where} "
-            f"which range, {lie}: give {range_option(*INPUT_RANGES)}, what "
-            "it was trained with"
+            f"which range, {lie}: give "
+            f"{range_option(*(ranges or INPUT_RANGES))}, what it was trained "
+            "with"
         )
 
     def _fits(self, preprocessing):

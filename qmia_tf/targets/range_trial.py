@@ -83,7 +83,8 @@ def settle(
     is_answered = not choice.is_open and trial.confirms(first, by_preprocessing)
     if choice.doubt and not is_answered:
         hint = label_hints.of_results(results.values(), records)
-        raise InputError(choice.doubt + _results_text(results) + hint)
+        doubt = choice.doubt + _results_text(results)
+        raise InputError("; ".join(filter(None, (doubt, hint))))
     return evidence
 
 

@@ -36,7 +36,7 @@ def require_classes(
     if most >= classes:
         raise InputError(
             f"target {name!r} outputs {classes} classes, but there is a "
-            f"label {most}: is it a model of this data?{hint()}"
+            f"label {most}: " + (hint() or "is it a model of this data?")
         )
 
 
@@ -56,6 +56,7 @@ def require_above_chance(
     low, high = chance(labels, named, outputs.classes)
     if right > high:
         return
+    hint = hint()
     input_range = outputs.info.get("input_range")
     range_note = ""
     if input_range:
@@ -66,7 +67,7 @@ def require_above_chance(
         f"{100 * high:.1f} %: check {option('input_range')}{range_note}, the "
         f"order of the classes {option('class_names')}, and that labels and "
         f"members are this model's; {option('allow_chance', True)} goes on all "
-        f"the same{hint()}"
+        f"the same{hint and '; '}{hint}"
     )
 
 

@@ -45,6 +45,7 @@ def train(
     nonmembers: Side | None = None,
     keep_every: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    say=terminal.say,
 ) -> bool:
     """Trains a model on the members, or goes on where it was killed.
 
@@ -61,6 +62,8 @@ def train(
         keep_every: keeps the model of every so many epochs; 0 keeps none.
         callbacks: called at the begin and end of the training and of each
             epoch, with a row of history.csv as logs, as fit would.
+        say: callable that takes a line of text, one an epoch; None says
+            nothing.
     Returns: whether it trained; a finished run is left alone.
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged, of another network, or was made under another
@@ -75,7 +78,8 @@ def train(
     onednn.say_if_off()
     unsafe_layers.warn(model)
     trainer = Trainer(model, members, recipe, seed)
-    history = _resume(trainer, run_dir)
+    say = say or (lambda line: None)
+    history = _resume(trainer, run_dir, say)
     progress = terminal.bar(
         total=recipe.epochs * trainer.steps,
         initial=trainer.epoch * trainer.steps,
@@ -87,13 +91,14 @@ def train(
     )
     calls.on_train_begin()
     with progress:
+        progress.set_postfix_str("compiling the network")
         while trainer.epoch < recipe.epochs:
             calls.on_epoch_begin(trainer.epoch)
             row = trainer.run_epoch(progress)
             row.update(_measure(trainer, nonmembers))
             history.append({name: row[name] for name in COLUMNS})
             with progress.external_write_mode():
-                terminal.say(_epoch_line(row, recipe.epochs))
+                say(_epoch_line(row, recipe.epochs))
             histories.write(history, run_dir.history)
             # Before the checkpoint: an epoch without one is run again.
             calls.on_epoch_end(trainer.epoch - 1, _scalars(row))
@@ -110,7 +115,7 @@ def train(
     return True
 
 
-def _resume(trainer, run_dir):
+def _resume(trainer, run_dir, say=terminal.say):
     """Restores the last whole epoch; returns the history up to it."""
     path = run_dir.last_checkpoint
     if not path.exists():
@@ -137,7 +142,7 @@ def _resume(trainer, run_dir):
     for ours, theirs in pairs:
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
-    terminal.say(f"going on after epoch {trainer.epoch} ({path})")
+    say(f"going on after epoch {trainer.epoch} ({path})")
     rows = histories.read(run_dir.history)
     return [row for row in rows if int(row["epoch"]) <= trainer.epoch]
 

@@ -1,8 +1,10 @@
 """tensorflow-privacy 0.7.3: its direction, its traps, its repeatability."""
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
+import io
 import pathlib
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
+from qmia_tf import extras
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.attacks.entropy import modified_entropies
 from qmia_tf.attacks.losses import losses
@@ -231,6 +234,35 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, message):
             tfprivacy.Settings(**options)
 
+    def test_choice_of_what_to_run(self):
+        threshold = tfprivacy.Settings(
+            attacks=("threshold", "threshold-entropy")
+        )
+        mine = settings("knn")
+        for choice, expected in (
+            ("off", None),
+            (None, None),
+            ("threshold", threshold),
+            ("trained", tfprivacy.Settings()),
+            (mine, mine),
+        ):
+            self.assertEqual(tfprivacy.settings_of(choice), expected)
+        for choice in (True, "all", ("lr",)):
+            with self.assertRaisesRegex(InputError, "off, threshold, trained"):
+                tfprivacy.settings_of(choice)
+
+    def test_threshold_is_left_out_where_it_is_not_installed(self):
+        out = io.StringIO()
+        with (
+            mock.patch.object(extras, "is_installed", return_value=False),
+            contextlib.redirect_stdout(out),
+        ):
+            self.assertIsNone(tfprivacy.settings_of("threshold"))
+            self.assertEqual(
+                tfprivacy.settings_of("trained"), tfprivacy.Settings()
+            )
+        self.assertIn("not installed, its attacks are left out", out.getvalue())
+
 
 class LoadingTest(parameterized.TestCase, tf.test.TestCase):
     def test_needs_no_tensorflow_and_leaves_no_parent(self):
@@ -256,7 +288,8 @@ class LoadingTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (
             importlib.metadata.PackageNotFoundError,
-            r"not installed: pip install .qmia_tf.tfprivacy.., .*--notfprivacy",
+            r"not installed: pip install .qmia_tf.tfprivacy.., "
+            ".*--tfprivacy=off",
         ),
         ([types.SimpleNamespace(version="0.9.0")], "0.9.0 is installed"),
         (

@@ -35,6 +35,9 @@ class Labelling:
         }
         self.asked = 0
 
+    def take_measured(self, measured):
+        pass
+
     def predict(self, images, *, progress=False):
         del progress
         self.asked += len(images)

@@ -72,7 +72,7 @@ STAGES = {
         "attack",
         (
             *("--run_dir=run", "--label_only_records=50"),
-            "--tfprivacy_attacks=threshold",
+            "--tfprivacy=threshold",
         ),
         needs=("train", "export", "references"),
     ),
@@ -88,7 +88,7 @@ STAGES = {
             *("--model=run/artifacts/float32.tflite", "--input_range=0..1"),
             "--out=audit",
             *("--members=members.npz", "--nonmembers=nonmembers.npz"),
-            *("--label_only_records=50", "--notfprivacy"),
+            *("--label_only_records=50", "--tfprivacy=off"),
         ),
         needs=("train", "export"),
         timed=("audit/report/*",),

@@ -170,7 +170,7 @@ class TfdsTest(folders.Folder):
             mock.patch.object(socket.socket, "connect", side_effect=down),
         ):
             self.assertRefused(
-                f"'{name}' is not prepared in {self.dir}/{name}/.*--download",
+                f"'{name}' is not prepared in {self.dir}/{name}.*download=True",
                 self.load,
                 name,
             )

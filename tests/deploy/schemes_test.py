@@ -72,9 +72,10 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertRefused(
                     name, model, reason, f": use --schemes={nearest}$"
                 )
-        chosen = schemes.choose(["float16", "auto", "float16"], model)
-        expected = [name for name in schemes.AUTOMATIC if name in suited]
-        self.assertEqual(chosen, ["float16", *expected])
+        for automatic, names in schemes.AUTOMATIC.items():
+            chosen = schemes.choose(["float16", automatic, "float16"], model)
+            expected = [name for name in names if name in suited]
+            self.assertEqual(chosen, ["float16", *expected])
 
     def test_float_ends(self):
         model = network(4, 4, first_last_bits=32)

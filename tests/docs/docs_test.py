@@ -82,6 +82,7 @@ SCRIPT += r"python scripts/quickstart\.py|qmia \w+( .*)?"
 # Only the walk-throughs' files: tests/docs/walkthroughs_test.py.
 NOT_EXECUTED = ("docs/architecture.md",)
 LATER = ("docs/reference.md",)
+W4A4 = "runs/digits/memorizing/w4a4"
 
 
 def all_blocks(*languages):
@@ -171,7 +172,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         if first[0]:
             raise AssertionError(first)
         cls.audits = {
-            name: audit_result.load(cls.dir / "runs/digits" / name)
+            name: audit_result.load(cls.dir / "runs/digits/memorizing" / name)
             for name in ("w32a32", "w4a4")
         }
         documented_runs.save_phone(cls.dir)
@@ -180,12 +181,12 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         """Full precision too; scripts_test.py has it of a ResNet."""
         for name, files in (
             ("w32a32", ["int8_ptq"]),
-            ("w4a4", ["int8", "int8_io", "int8_io_twin", "int8_twin"]),
+            ("w4a4", ["int8", "int8_twin"]),
         ):
             parity = {x.target: x.parity for x in self.audits[name].targets}
-            self.assertEqual(list(parity), ["keras", "float32", *files])
+            self.assertEqual(list(parity), ["keras", *files])
             for file, check in parity.items():
-                wanted = name == "w4a4" and file in ("int8", "int8_io")
+                wanted = (name, file) == ("w4a4", "int8")
                 self.assertEqual(check is not None, wanted, (name, file))
 
     def run_scripts(self, chosen):
@@ -223,10 +224,11 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
     def test_commands_of_the_reference(self):
         documented_runs.keep_epochs()
         documented_runs.run(
-            "python scripts/export_data.py --run_dir=runs/digits/w4a4 "
-            "--out=data.npz"
+            f"python scripts/export_data.py --run_dir={W4A4} --out=data.npz"
         )
-        os.symlink("runs/digits/w4a4/artifacts/int8.tflite", "int8.tflite")
+        os.symlink(
+            "runs/digits/memorizing/w4a4/artifacts/int8.tflite", "int8.tflite"
+        )
         self.run_scripts(self.scripts(later=True))
 
     def test_clone(self):
@@ -254,7 +256,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
             if re.fullmatch(PIP, command) and not elsewhere(command)
         ]
         self.assertNotEmpty(pip)
-        os.makedirs("pip/edge")
+        os.makedirs("pip")
         subprocess.run(
             ["git", "clone", "-q", documents.ROOT, "pip/qmia_tf"],
             env=git_environment(),

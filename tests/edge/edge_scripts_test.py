@@ -20,10 +20,10 @@ from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
 class ExportDataTest(script_calls.Folder):
-    def export(self, *arguments):
+    def export(self, *arguments, **options):
         return script_calls.call(
             "export_data",
-            f"--run_dir={self.finished_run()}",
+            f"--run_dir={self.finished_run(**options)}",
             f"--out={self.dir / 'data.npz'}",
             *arguments,
         )
@@ -54,6 +54,13 @@ class ExportDataTest(script_calls.Folder):
         self.assertAllEqual(
             np.bincount(loaded.labels[loaded.members]), [3] * 10
         )
+
+    def test_labels_are_those_that_the_run_trained_on(self):
+        status, _, errors = self.export(label_noise=0.2)
+        self.assertEqual((status, errors), (0, ""))
+        loaded, _ = device_data.load(self.dir / "data.npz")
+        clean = loaders.load("digits").labels[loaded.record_ids]
+        self.assertEqual((loaded.labels != clean).sum(), round(0.2 * 1797))
 
     @parameterized.parameters(
         (["--records=5"], "records must be an even number .* got 5"),

@@ -10,10 +10,11 @@ import tiny_models
 import tiny_runs
 from absl.testing import parameterized
 
-from qmia_tf import onednn
+from qmia_tf import onednn, terminal
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
+    executors,
     reference_models,
     reference_outputs,
     run,
@@ -21,7 +22,7 @@ from qmia_tf.experiments import (
 )
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.training import recipes, resumable_loop
+from qmia_tf.training import history, recipes, resumable_loop
 
 RECORDS = 40
 
@@ -126,16 +127,17 @@ class TrainTest(Folder):
         config = a_config(self.data)
         RunDir(run_dir).open(config)
         lines = []
-        with mock.patch.object(
-            resumable_loop, "train", side_effect=save_untrained
+        with (
+            mock.patch.object(
+                resumable_loop, "train", side_effect=save_untrained
+            ),
+            mock.patch.object(terminal, "say", lines.append),
         ):
-            folders = reference_models.train(
-                run_dir, self.data, count=2, progress=lines.append
-            )
+            folders = reference_models.train(run_dir, self.data, count=2)
         self.assertEqual(
             folders, [run_dir / "references/r00", run_dir / "references/r01"]
         )
-        self.assertRegex(lines[0], "reference 1 of 2: .*references/r00")
+        self.assertRegex(lines[0], "^reference r00 done; 1 of 2, about .*left$")
         self.assertEqual(reference_outputs.of_run(run_dir), folders)
         loaded = reference_outputs.load(
             folders, "keras", fingerprint=self.data.fingerprint()
@@ -182,6 +184,66 @@ class TrainTest(Folder):
             export.assert_not_called()
             folders = [call.args[0].name for call in train.call_args_list]
         self.assertEqual(folders[2:], ["r00", "r01", "r02", "r03"])
+
+    def test_one_of_another_run_is_refused_with_the_differences(self):
+        run_dir = self.dir / "run"
+        config = a_config(self.data)
+        RunDir(run_dir).open(config)
+        other = {**reference_models.plan(config, 2)[1], "seed": 7}
+        RunDir(run_dir).reference(1).open(other)
+        with mock.patch.object(training_run, "train_run") as train:
+            self.assertRefused(
+                r"references/r01 holds .*another configuration \(seed: 7 -> ",
+                reference_models.train,
+                run_dir,
+                self.data,
+                count=2,
+            )
+        # Before anything is trained.
+        train.assert_not_called()
+
+    def test_a_failed_one_is_named_after_all_others(self):
+        run_dir = self.dir / "run"
+        RunDir(run_dir).open(a_config(self.data))
+        with (
+            mock.patch.object(training_run, "train_run") as train,
+            mock.patch.object(run, "query_run"),
+        ):
+            train.side_effect = [RuntimeError("no memory"), True, True, True]
+            self.assertRefused(
+                r"1 of 4 reference models failed; r00: RuntimeError: no memory "
+                r"\(logs in .*references\); the same command trains what",
+                reference_models.train,
+                run_dir,
+                self.data,
+                count=4,
+            )
+        self.assertEqual(train.call_count, 4)
+        log = run_dir / "references" / "r00.log"
+        self.assertIn("Traceback", log.read_text())
+
+    def test_what_is_missing_and_what_it_costs(self):
+        run_dir = RunDir(self.dir / "run")
+        run_dir.open(a_config(self.data))
+        first = run_dir.reference(0)
+        first.outputs.mkdir(parents=True)
+        first.outputs_of("keras").touch()
+        missing = reference_models.plan_missing(run_dir, count=4)
+        self.assertEqual([x.name for x, _ in missing], ["r01", "r02", "r03"])
+        both = reference_models.plan_missing(run_dir, count=4, schemes=["int8"])
+        self.assertLen(both, 4)
+        resources = executors.Resources(workers=2)
+        self.assertEqual(
+            reference_models.describe_missing(run_dir, missing, resources),
+            "3 references to train: r01 to r03\n"
+            "time and disk: known when the run itself is trained",
+        )
+        row = dict.fromkeys(history.COLUMNS, 1)
+        history.write([{**row, "seconds": 50}], run_dir.history)
+        run_dir.model.write_bytes(bytes(2_000_000))
+        text = reference_models.describe_missing(run_dir, missing, resources)
+        self.assertIn("time: 2 min of training one after another, 2 at", text)
+        self.assertIn("disk: about 6 MB", text)
 
     def test_not_a_run(self):
         with self.assertRaisesRegex(InputError, "is not a run directory"):

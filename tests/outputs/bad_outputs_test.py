@@ -47,6 +47,11 @@ CASES = (
     ),
     (four([3.0, 1.5, 0.5]), "row 2 .record 12.: .*sum to 5, not to 1"),
     (four(label=-1), r"row 2 .*label -1 is outside 0\.\.2"),
+    (
+        four(labels=np.array([1, 2, 3, 3])),
+        r"label 3 is outside 0..2 \(of 2 members 0 are right as they are, 1 "
+        r"with labels - 1: write labels from 0 on\)",
+    ),
     (four(label=3), r"row 2 .*label 3 is outside 0\.\.2"),
     (four(label=255), r"row 2 .*label 255 is outside 0\.\.2"),
     (four(record_ids=np.array([10, 11, 10, 13])), "row 2 .*there twice"),

@@ -16,10 +16,10 @@ from script_calls import Folder, call
 
 from qmia_tf import outputs, report
 from qmia_tf.auditing import audit_result
-from qmia_tf.report import report_files
+from qmia_tf.report import report_formats
 
-QUICK = ("--notfprivacy", "--label_only_records=40", "--augmentation_shift=0")
-NO_COPIES = ("--notfprivacy", "--label_only_records=0")
+QUICK = ("--tfprivacy=off", "--label_only_records=40", "--augmentation_shift=0")
+NO_COPIES = ("--tfprivacy=off", "--label_only_records=0")
 
 
 class Script(Folder):
@@ -85,7 +85,7 @@ class ModelsTest(Script):
             "--input_range=0..1",
             "--outputs=auto,auto,auto,probabilities",
             *QUICK,
-            formats=report_files.DEFAULT,
+            formats=report_formats.DEFAULT,
         )
         self.assertEqual([audited.target for audited in result.targets], names)
         self.assertEqual(
@@ -159,7 +159,7 @@ class ModelsTest(Script):
             f"--model={self.folder}/net.keras,{self.dir}/phone.npz",
             *self.records,
             "--input_range=0..1",
-            "--tfprivacy_attacks=threshold",
+            "--tfprivacy=threshold",
             "--label_only_records=0",
         )
         self.assertEqual([x.target for x in result.targets], ["net", "phone"])
@@ -220,7 +220,7 @@ class ModelsTest(Script):
             f"--model={self.dir}/table.keras",
             f"--members={self.dir}/a.npy:{self.dir}/ay.npy",
             f"--nonmembers={self.dir}/b.npy:{self.dir}/by.npy",
-            "--notfprivacy",
+            "--tfprivacy=off",
         )
         missing = {
             attack.name: attack.reason
@@ -246,7 +246,7 @@ class SavedTest(Script):
         )
 
     def test_csv_and_the_gates(self):
-        out, result = self.audit(*self.leaking(), "--notfprivacy")
+        out, result = self.audit(*self.leaking(), "--tfprivacy=off")
         (target,) = result.targets
         self.assertEqual(target.target, "saved")
         self.assertEqual((target.members, target.nonmembers), (80, 80))
@@ -256,7 +256,7 @@ class SavedTest(Script):
         self.assertIn("saved: severe leak: ", out)
         self.assertIn("audit.json", out)
         self.assertEmpty(result.gates)
-        fast = (*self.leaking(), "--notfprivacy")
+        fast = (*self.leaking(), "--tfprivacy=off")
         _, result = self.audit(*fast, "--fail_if_auc_above=0.6", status=1)
         self.assertEqual([x.outcome for x in result.gates], ["failed"])
         out, result = self.audit(*fast, "--fail_if_auc_above=0.99")
@@ -272,7 +272,7 @@ class SavedTest(Script):
     def test_strata(self):
         for strata in ("class", "none"):
             _, result = self.audit(
-                *self.leaking(), "--notfprivacy", f"--strata={strata}"
+                *self.leaking(), "--tfprivacy=off", f"--strata={strata}"
             )
             self.assertEqual(result.targets[0].leak.strata, strata)
 
@@ -284,7 +284,7 @@ class SavedTest(Script):
         np.savez(
             path, logits=logits, labels=labels, members=np.arange(110) < 60
         )
-        _, result = self.audit(f"--model={path}", "--notfprivacy")
+        _, result = self.audit(f"--model={path}", "--tfprivacy=off")
         self.assertEqual(result.targets[0].target, "device")
         self.assertEqual(result.targets[0].outputs, "logits")
 
@@ -293,7 +293,7 @@ class SavedTest(Script):
         out, _ = self.audit(
             f"--members={self.csv('a.csv', rng.uniform(0.9, 1, 30).round(3))}",
             f"--nonmembers={self.csv('b.csv', rng.uniform(0, 1, 60).round(3))}",
-            "--notfprivacy",
+            "--tfprivacy=off",
             "--allow_chance",
         )
         self.assertIn("warning: only 30 members: the intervals are wide", out)

@@ -23,7 +23,7 @@ from absl import app, flags, logging
 from qmia_tf.programs import program
 
 def modules():
-    heavy = ("tensorflow", "keras", "pandas", "matplotlib", "sklearn")
+    heavy = ("tensorflow", "keras", "pandas", "sklearn")
     return sorted({*heavy, "scipy.stats"} & set(sys.modules))
 
 name, calls = json.load(sys.stdin)
@@ -57,6 +57,7 @@ CASES = {
         (["--run_dir={run}", "--fail_if_tpr_above=2"], "is written TPR@FPR"),
         (["--run_dir={run}", "--label_only_records=3"], "8 records or more"),
         (["--run_dir={run}", "--tfprivacy_attacks=svm"], "got svm"),
+        (["--run_dir={run}", "--tfprivacy=all"], "one of <off.threshold.trai"),
     ],
     "audit": [
         (AUDIT, "--out is missing"),
@@ -84,6 +85,7 @@ CASES = {
             "no is not a run directory",
         ),
     ],
+    "demo": [(["--out="], "--out is missing")],
     "evaluate_edge": [
         ([], "--model is missing"),
         (
@@ -126,6 +128,8 @@ CASES = {
     ],
     "quickstart": [
         (["--bits=4x4"], "bits are written like w4a4"),
+        (["--label_noise=1"], "label_noise must lie in"),
+        (["--schemes=int9"], "unknown scheme 'int9'"),
         (["--recipe=papr"], "no recipe 'papr'"),
         (["--dataset=/no/such.npz"], "cannot read /no/such.npz"),
         (["--kernels=gpu"], "--kernels must be one of"),
@@ -134,6 +138,10 @@ CASES = {
         ([], "--run_dirs is missing"),
         (["--run_dirs={run},no", "--out=o"], "audit.json: no such file"),
         (["--run_dirs=no", "--out=o"], "no: no such file"),
+        (
+            ["--run_dirs={audit}", "--out=o", "--format=pdf"],
+            "no report format is called 'pdf'",
+        ),
     ],
     "risk": [
         ([], "--run_dir is missing"),
@@ -175,10 +183,12 @@ class EarlyTest(script_calls.Folder):
     @parameterized.parameters(*CASES)
     def test_before_tensorflow(self, name):
         run_dir = self.finished_run()
+        audit = self.dir / "audit.json"
+        audit.write_text("{}")
         prepared = self.dir / "data" / "cifar10"
         prepared.mkdir(parents=True)
         calls = [
-            [flag.format(run=run_dir) for flag in given]
+            [flag.format(run=run_dir, audit=audit) for flag in given]
             for given, _ in CASES[name]
         ]
         done = subprocess.run(

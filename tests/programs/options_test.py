@@ -11,6 +11,7 @@ from absl.testing import absltest, parameterized
 
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries
+from qmia_tf.data.dataset import LabelNoise
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run
 from qmia_tf.programs import flag_values, options
@@ -44,11 +45,14 @@ def result(function, *arguments, defines=("data", "training", "attack")):
             return str(error)
 
 
+# Arguments of attack_run that are no flags of all programs.
+NOT_SHARED = ("device_outputs", "references", "parent", "progress", "name")
+
+
 class OptionsTest(parameterized.TestCase):
     def test_defaults_are_the_librarys(self):
         given = result(
             lambda: (options.split_and_seed(), options.attack()),
-            "--notfprivacy",
             "--label_only_records=0",
         )
         for function, values in (
@@ -63,17 +67,16 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            for name in ("device_outputs", "references", "parent", "name"):
+            for name in NOT_SHARED:
                 defaults.pop(name, None)
             defaults["kernels"] = list(defaults.get("kernels", ()))
             self.assertEqual({"kernels": [], **values}, defaults)
 
     def test_both_families_are_on_with_their_own_defaults(self):
         given = result(options.attack)
-        self.assertEqual(
-            given["tfprivacy"],
-            tfprivacy.Settings(attacks=tfprivacy.ATTACKS, trained_records=4000),
-        )
+        self.assertEqual(given["tfprivacy"], "threshold")
+        trained = result(options.attack, "--tfprivacy=trained")
+        self.assertEqual(trained["tfprivacy"], tfprivacy.Settings())
         self.assertEqual(given["label_only"], label_only_queries.Settings())
 
     def test_flags_of_label_only_attacks_arrive(self):
@@ -96,7 +99,8 @@ class OptionsTest(parameterized.TestCase):
         ("--label_only_records=-1", "8 records or more, got -1; 0 leaves"),
         ("--augmentation_shift=9", "shift must be in 0..8, got 9"),
         ("--augmentation_rotation=-1", "rotation must be in 0..15, got -1"),
-        ("--tfprivacy_attacks=svm", "svm"),
+        ("--tfprivacy_attacks=svm", "any of lr, knn, mlp, rf, got svm"),
+        ("--tfprivacy_attacks=lr,threshold", "got lr,threshold"),
         ("--tfprivacy_records=3", "got 3"),
         ("--attack_options=lira.width=2", "no lira option 'width'"),
         ("--attack_options=lira", "ATTACK.OPTION=VALUE, such as"),
@@ -115,6 +119,7 @@ class OptionsTest(parameterized.TestCase):
             "--file_timeout=90",
             "--kernels=reference,default",
             "--audit_seed=4",
+            "--tfprivacy=trained",
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
             "--pictures=off",
@@ -122,7 +127,9 @@ class OptionsTest(parameterized.TestCase):
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")
-        self.assertEqual(settings.attacks, ("lr", "knn"))
+        self.assertEqual(
+            settings.attacks, ("threshold", "threshold-entropy", "lr", "knn")
+        )
         self.assertEqual(settings.trained_records, 500)
         self.assertEqual(
             given,
@@ -191,22 +198,38 @@ class OptionsTest(parameterized.TestCase):
         dataset = result(options.load_data, *arguments)
         self.assertEqual((dataset.name, len(dataset.labels)), ("digits", 1797))
 
-    def test_data_that_arguments_name(self):
-        self.assertEqual(
-            result(
-                lambda: options.load_data(name="digits", pool="train").name,
-                defines=("data_place",),
-            ),
-            "digits",
+    def test_data_of_a_run(self):
+        config = {
+            "dataset": {
+                "name": "digits",
+                "pool": "train",
+                "label_noise": {"share": 0.1, "seed": 3},
+            }
+        }
+        data = result(
+            lambda: options.load_run_data(config), defines=("data_place",)
         )
+        self.assertEqual(data.label_noise, LabelNoise(0.1, 3))
+        config["dataset"]["pool"] = "test"
         self.assertIn(
             "has no test records",
-            result(lambda: options.load_data(name="digits", pool="test")),
+            result(lambda: options.load_run_data(config)),
+        )
+
+    def test_data_with_label_noise(self):
+        data = result(
+            options.load_data, "--label_noise=0.2", "--label_noise_seed=5"
+        )
+        self.assertEqual(data.label_noise, LabelNoise(0.2, 5))
+        self.assertIn(
+            "label_noise must lie in [0, 1), got 1.0",
+            result(options.load_data, "--label_noise=1"),
         )
 
     @parameterized.parameters("gone/x.npz", "./gone", "/gone/x.npz")
     def test_data_of_a_run_that_has_moved(self, name):
-        said = result(lambda: options.load_data(name=name, pool="all"))
+        config = {"dataset": {"name": name, "pool": "all"}}
+        said = result(lambda: options.load_run_data(config))
         self.assertIn(name.removeprefix("./"), said)
         self.assertRegex(said, r"config.json of the run names it .* new place")
         self.assertLen(said.splitlines(), 1)

@@ -22,6 +22,8 @@ DATA = {
     "pool": "experiments.configuration describe pool",
     "split_seed": "experiments.configuration describe split_seed",
     "member_fraction": "experiments.configuration describe member_fraction",
+    "label_noise": "data.loaders load label_noise",
+    "label_noise_seed": "data.loaders load label_noise_seed",
 }
 TRAINING = {
     "recipe": "experiments.configuration describe recipe",
@@ -114,6 +116,7 @@ TWINS = {
         **alike("experiments.run_comparison compare", "every_epoch"),
         "out": "report.matching_tables write out_dir",
     },
+    "demo": alike("experiments.model_audit audit", "out"),
     "evaluate_edge": {
         **alike("edge.evaluation evaluate", "model", "data", "threads"),
         **alike("edge.evaluation evaluate", "kernels", "logits"),
@@ -164,6 +167,7 @@ TWINS = {
         **TRAINING,
         **ATTACK,
         "bits": "models.resnet Bits.parse text",
+        "schemes": "experiments.run export_run schemes",
         "out": "report make_report out_dir",
     },
     "report": {
@@ -200,7 +204,13 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "run_dir", "count", "schemes"
         ),
-        **alike("experiments.reference_models train", "num_threads"),
+        **alike(
+            "experiments.reference_models train", "num_threads", "executor"
+        ),
+        "jobs": "experiments.executors Resources workers",
+        "job_threads": "experiments.executors Resources threads",
+        "ray_address": "experiments.executors Resources ray_address",
+        "dry_run": "experiments.reference_models describe_missing missing",
     },
 }
 
@@ -210,7 +220,7 @@ MADE_OF_FLAGS = (
     # The path is the file's, the default a place in the run directory.
     *("parity json", "evaluate_edge json"),
     # A choice between two calls.
-    "make_tflite_models check",
+    *("make_tflite_models check", "train_references dry_run"),
     # On and how often; Python has 0 for off.
     *("train tensorboard", "train tensorboard_every"),
     *("quickstart tensorboard", "quickstart tensorboard_every"),
@@ -218,10 +228,13 @@ MADE_OF_FLAGS = (
     "risk images",
     # Python is given a Recipe, and Bits.
     *("train recipe", "quickstart recipe", "quickstart bits"),
-    # Python is given Settings, or None.
-    *("attack tfprivacy", "audit tfprivacy", "quickstart tfprivacy"),
-    # Those that are quick; it goes where they are off by default.
+    # The trained ones alone: the others run always.
+    *("attack tfprivacy_attacks", "audit tfprivacy_attacks"),
     "quickstart tfprivacy_attacks",
+    # One file a network.
+    "quickstart schemes",
+    # A program leaves its page somewhere.
+    "demo out",
 )
 UNSET = (None, (), "auto", ("auto",))
 

@@ -217,7 +217,7 @@ class RunFlagsTest(Folder):
                 f"--parent={parent}",
                 "--label_only_records=50",
                 "--augmentation_shift=2",
-                "--notfprivacy",
+                "--tfprivacy=off",
             )
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("audit.json is written", out)
@@ -247,7 +247,7 @@ class RunFlagsTest(Folder):
         ]
         arguments = [
             f"--run_dir={run_dir}",
-            "--notfprivacy",
+            "--tfprivacy=off",
             "--label_only_records=40",
         ]
         self.assertRefused(
@@ -306,7 +306,7 @@ class RunFlagsTest(Folder):
 
     def test_attack_beside_captured_outputs(self):
         run_dir = self.finished_run()
-        arguments = [f"--run_dir={run_dir}", "--notfprivacy"]
+        arguments = [f"--run_dir={run_dir}", "--tfprivacy=off"]
         self.assertEqual(call("attack", *arguments)[0], 0)
         captured = self.dir / "pi4.npz"
         captured.write_bytes((run_dir / "outputs/keras.npz").read_bytes())
@@ -352,7 +352,7 @@ class RunFlagsTest(Folder):
         call(
             "attack",
             f"--run_dir={run_dir}",
-            "--notfprivacy",
+            "--tfprivacy=off",
             "--label_only_records=0",
         )
         stored = files.read_json(run_dir / "audit.json")

@@ -163,7 +163,8 @@ class LoadRunsTest(absltest.TestCase):
         with (
             unittest.mock.patch("importlib.util.find_spec", return_value=None),
             self.assertRaisesRegex(
-                InputError, "^Parquet .* pip install [^ ]+$"
+                InputError,
+                r"needs pyarrow, .* pip install \"qmia_tf\[parquet\]\"$",
             ),
         ):
             make_report([self.root / "run"], out, formats=("parquet",))

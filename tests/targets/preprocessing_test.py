@@ -193,7 +193,8 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(choice.input_range, UNIT)
         self.assertFalse(choice.chosen.is_codes)
         self.assertRegex(
-            self.choose(pixels, INT16).doubt, "give input_range=.0, 1., .0, 2"
+            self.choose(pixels, INT16).doubt,
+            "give input_range=.0, 1. or .-1, 1., ",
         )
         flat = numbers(np.int16, 0, 255, (48,))
         self.assertTrue(self.choose(flat, INT16).chosen.is_codes)

@@ -28,7 +28,12 @@ class DamageFolder(parameterized.TestCase, tf.test.TestCase):
         about = {**about, "models": {model: about["models"][model]}}
         self.name, self.model = name, model
         self.write({name: about})
-        for path in [*FOLDER.glob(f"{model}[._]t*"), FOLDER / "README.md"]:
+        records = about.get("records", {}).values()
+        for path in [
+            *FOLDER.glob(f"{model}[._]t*"),
+            *(FOLDER / part["file"] for part in records),
+            FOLDER / "README.md",
+        ]:
             shutil.copy(path, self.dir)
 
     def write(self, manifest):
@@ -54,6 +59,17 @@ class DamageTest(DamageFolder):
 
     def test_undamaged(self):
         self.assertEqual(manifest_check.check(self.dir), [])
+
+    def test_damaged_records(self):
+        (self.dir / "digits_members.npz").write_bytes(b"PK")
+        (self.dir / "digits_nonmembers.npz").unlink()
+        self.assertEqual(
+            manifest_check.check(self.dir),
+            [
+                "digits_members.npz has another sha256",
+                "digits_nonmembers.npz is missing",
+            ],
+        )
 
     def test_changed_byte(self):
         path = self.dir / f"{W4A4}.tflite"

@@ -19,10 +19,15 @@ What is done about the release's traps:
 import dataclasses
 import importlib
 
+from qmia_tf import extras, terminal
 from qmia_tf.errors import InputError
 
 UNTRAINED = ("threshold", "threshold-entropy")
-ATTACKS = (*UNTRAINED, "lr", "knn", "mlp", "rf")
+TRAINED = ("lr", "knn", "mlp", "rf")
+ATTACKS = (*UNTRAINED, *TRAINED)
+# What an audit runs of them; "threshold" takes a second, "trained" minutes.
+OFF, THRESHOLD, ALL = "off", "threshold", "trained"
+KINDS = (OFF, THRESHOLD, ALL)
 # Below 20 members or nonmembers a grid search has folds without either.
 LEAST_TO_TRAIN = 20
 
@@ -57,6 +62,35 @@ class Settings:
                 f"trained_records must be {4 * LEAST_TO_TRAIN} or more, got "
                 f"{self.trained_records}"
             )
+
+
+def settings_of(choice) -> Settings | None:
+    """Gives what to run.
+
+    Args:
+        choice: "off" or None; "threshold", UNTRAINED; "trained", all of
+            ATTACKS; or Settings. "threshold" is left out, and a line says
+            so, where tensorflow-privacy is not installed.
+    Raises: InputError if it is none of these.
+    """
+    if choice is None or isinstance(choice, Settings):
+        return choice
+    if choice not in KINDS:
+        raise InputError(
+            f"tfprivacy is one of {', '.join(KINDS)}, or Settings; got "
+            f"{choice!r}"
+        )
+    if choice == ALL:
+        return Settings()
+    if choice == OFF:
+        return None
+    if not extras.is_installed("tensorflow_privacy"):
+        terminal.say(
+            "tensorflow-privacy is not installed, its attacks are left out: "
+            + extras.command("tfprivacy")
+        )
+        return None
+    return Settings(attacks=UNTRAINED)
 
 
 def __getattr__(name):

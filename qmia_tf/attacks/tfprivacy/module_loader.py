@@ -63,5 +63,5 @@ def _take_out():
 def _unusable(reason):
     return InputError(
         f"tensorflow-privacy {reason}: {extras.command('tfprivacy')}, or "
-        "audit without it: --notfprivacy"
+        "audit without it: --tfprivacy=off"
     )

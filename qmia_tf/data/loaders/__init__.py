@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf.data.dataset import Dataset
+from qmia_tf.data import label_noise as noisy_labels
+from qmia_tf.data.dataset import Dataset, LabelNoise
 from qmia_tf.data.sides import Side
 from qmia_tf.data.split import check_pool
 from qmia_tf.errors import InputError
@@ -76,6 +77,8 @@ def load(
     data_dir: str | None = None,
     download: bool = False,
     pool: str = "all",
+    label_noise: float = 0.0,
+    label_noise_seed: int = 0,
 ) -> Dataset:
     """Loads a data set into memory.
 
@@ -94,12 +97,17 @@ def load(
             Without it nothing touches the network.
         pool: "train", "test" or "all": the records to load; with "all",
             train records come first.
+        label_noise: share of records whose label is replaced by another
+            class, drawn at random, in [0, 1).
+        label_noise_seed: draws them, >= 0.
     Raises: InputError if there is no such data set, or it cannot be used.
     """
     check_pool(pool)
-    return _of_dataset(name).load_dataset(
+    noise = LabelNoise(label_noise, label_noise_seed)
+    dataset = _of_dataset(name).load_dataset(
         name, pool=pool, data_dir=data_dir, download=download
     )
+    return noisy_labels.apply(dataset, noise)
 
 
 def check(name: str, **place) -> None:

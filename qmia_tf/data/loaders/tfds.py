@@ -14,7 +14,7 @@ from qmia_tf import extras, terminal
 from qmia_tf.data.dataset import Dataset, choose_parts, origins
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import TFDS, Side
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, option
 from qmia_tf.files import is_path
 
 BATCH = 1000
@@ -100,16 +100,19 @@ def _load_side(source, **place):
 
 
 def check(name, *, data_dir, download):
-    """Checks that a data set was prepared; by its folder, without TFDS."""
+    """Checks that TFDS is there, and prepared a data set: by its folder."""
     parts = TFDS.fullmatch(str(name))
     name = parts["name"] if parts else str(name)
     data_dir = pathlib.Path(_data_dir(data_dir) or DATA_DIR).expanduser()
     # Else TFDS knows more places, or names of communities.
     known = "tensorflow_datasets" not in sys.modules and NAME.match(name)
+    there = sorted(path.name for path in data_dir.glob("[a-z]*/"))
+    word = known[0] if known else name
+    near = difflib.get_close_matches(word, [*there, "digits"], n=1)
+    if near != ["digits"]:
+        _require_packages(name)
     if download or not known or (data_dir / known[0]).is_dir():
         return
-    there = sorted(path.name for path in data_dir.glob("[a-z]*/"))
-    near = difflib.get_close_matches(known[0], [*there, "digits"], n=1)
     guess = f" (did you mean {near[0]}?)" if near else ""
     raise InputError(
         f"data set {name!r} is not prepared in {data_dir}{guess}: give the "
@@ -138,8 +141,7 @@ def _prepared(name, data_dir, download):
 
 def _builder(name, data_dir):
     """Finds the data set's builder; touches neither data nor network."""
-    for module in MODULES:
-        extras.require(module, f"the TFDS data set {name!r}")
+    _require_packages(name)
     import tensorflow_datasets as tfds
 
     try:
@@ -154,6 +156,11 @@ def _builder(name, data_dir):
         raise InputError(
             f"TFDS cannot open {name!r}{_hint(name)}: {_first_line(error)}"
         ) from error
+
+
+def _require_packages(name):
+    for module in MODULES:
+        extras.require(module, f"the TFDS data set {name!r}")
 
 
 def _hint(name):
@@ -185,7 +192,8 @@ def _prepare(name, builder, download):
     if not download:
         raise InputError(
             f"data set {name!r} is not prepared in {builder.data_dir}: give "
-            "the --data_dir that has it, or --download"
+            f"the {option('data_dir')} that has it, or "
+            f"{option('download', True)}"
         )
     _require_network(name, builder)
     try:
@@ -212,7 +220,7 @@ def _require_network(name, builder):
         host = urllib.parse.urlparse(url).hostname
         raise InputError(
             f"cannot reach {host} to download {name!r}: check the network, "
-            "or give the --data_dir that has it prepared"
+            f"or give the {option('data_dir')} that has it prepared"
         ) from error
 
 
@@ -278,7 +286,7 @@ def _reason(name, builder, error):
     return (
         f"the prepared files in {builder.data_dir} are damaged "
         f"({_first_line(error)}): delete them and prepare them again with "
-        "--download"
+        f"{option('download', True)}"
     )
 
 

@@ -1,0 +1,105 @@
+"""Executors: the same jobs, one after another, in processes, or on Ray.
+
+A job is a function of the library and its arguments. What it makes lies in
+files and is resumable, so that a job can be run again wherever it stopped.
+Executors return nothing but how each job ended.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from qmia_tf import terminal
+from qmia_tf.errors import InputError
+from qmia_tf.experiments.executors.job import Job
+from qmia_tf.registry import Registry
+
+__all__ = ["EXECUTORS", "Job", "Resources", "execute"]
+
+EXECUTORS = Registry(
+    "executor",
+    {
+        "serial": "qmia_tf.experiments.executors.serial:run",
+        "process": "qmia_tf.experiments.executors.process_pool:run",
+        "ray": "qmia_tf.experiments.executors.ray_cluster:run",
+    },
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What the jobs may use.
+
+    Attributes:
+        workers: jobs at the same time, 1 or more; None: what fits.
+        threads: of TensorFlow and NumPy in each worker, 1 or more.
+        ray_address: "auto" for the cluster that this machine belongs to,
+            HOST:PORT, or "local" for a cluster of this machine alone.
+    Raises: InputError if a number is below 1.
+    """
+
+    workers: int | None = None
+    threads: int = 1
+    ray_address: str = "local"
+
+    def __post_init__(self):
+        for name in ("workers", "threads"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise InputError(f"{name} must be 1 or more, got {number}")
+
+    def workers_here(self) -> int:
+        """How many jobs run at the same time on this machine."""
+        return self.workers or max(1, processors() // self.threads)
+
+
+def processors() -> int:
+    """How many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def execute(
+    jobs: Sequence[Job],
+    shared=None,
+    *,
+    executor: str = "serial",
+    resources: Resources | None = None,
+    noun: str = "job",
+) -> dict[str, str]:
+    """Runs jobs; a failed one does not stop the others.
+
+    Says after each job how many are done, run and failed, and how long the
+    rest will take.
+
+    Args:
+        jobs: each under a name of its own.
+        shared: handed to every job as its first argument; pickled once a
+            worker.
+        executor: one of EXECUTORS.
+        noun: what one job is called.
+    Returns: name -> in one line why it failed, of the failed ones.
+    Raises: InputError if the executor is not there or cannot be started.
+    """
+    run = EXECUTORS.get(executor)
+    resources = resources or Resources()
+    failed: dict[str, str] = {}
+    started, done = time.monotonic(), 0
+    events: Iterator[tuple[Job, str | None]] = run(
+        list(jobs), shared, resources
+    )
+    for job, reason in events:
+        done += 1
+        if reason is not None:
+            failed[job.name] = reason
+        seconds = (time.monotonic() - started) / done * (len(jobs) - done)
+        end = "done" if reason is None else f"failed: {reason} (log: {job.log})"
+        line = f"{noun} {job.name} {end}; {done} of {len(jobs)}"
+        if failed:
+            line += f", {len(failed)} failed"
+        if done < len(jobs):
+            line += f", about {terminal.duration(seconds)} left"
+        terminal.say(line)
+    return failed

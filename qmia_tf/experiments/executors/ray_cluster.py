@@ -1,0 +1,93 @@
+"""The executor of many machines: a Ray cluster.
+
+The run directories lie where every node reads and writes them under the same
+path. What survives a node is what lies there: a job goes on from its last
+checkpoint on another node.
+"""
+
+import socket
+from collections.abc import Iterator
+
+from qmia_tf import extras
+from qmia_tf.errors import InputError
+from qmia_tf.experiments.executors.job import Job
+from qmia_tf.experiments.executors.process_pool import TRIES, environment
+
+CONNECT_SECONDS = 5
+
+
+def run(jobs: list[Job], shared, resources) -> Iterator:
+    """Yields each job as it ends, with why it failed, or None.
+
+    Each takes resources.threads processors of a node; resources.workers is
+    how many run at the same time at most. Ray runs a job again, up to TRIES
+    times, whose process or node died.
+
+    Raises: InputError if Ray is not installed or the cluster not reached.
+    """
+    ray = _connected(resources.ray_address)
+    # Never retried because of an exception: job.run returns those.
+    remote = ray.remote(
+        num_cpus=resources.threads,
+        max_retries=TRIES - 1,
+        runtime_env={"env_vars": environment(resources.threads)},
+    )(_run)
+    try:
+        handle = ray.put(shared)
+        waiting, running = list(jobs), {}
+        most = resources.workers or len(jobs)
+        while waiting or running:
+            while waiting and len(running) < most:
+                job = waiting.pop(0)
+                running[remote.remote(job, handle)] = job
+            [ended], _ = ray.wait(list(running), num_returns=1)
+            yield running.pop(ended), _outcome(ray, ended)
+    finally:
+        ray.shutdown()
+
+
+def _connected(address):
+    extras.require("ray", "the executor 'ray'")
+    import ray
+
+    _require_reachable(address)
+    try:
+        ray.init(
+            address=None if address == "local" else address,
+            logging_level="ERROR",
+            log_to_driver=False,
+            include_dashboard=False if address == "local" else None,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+    return ray
+
+
+def _require_reachable(address):
+    """Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address, error):
+    reason = str(error).split("\n")[0][:200]
+    return InputError(
+        f"no Ray cluster at {address!r} ({reason}): start one with `ray start "
+        "--head`, or use 'local'"
+    )
+
+
+def _run(job, shared):
+    return job.run_logged(shared)
+
+
+def _outcome(ray, ended):
+    try:
+        return ray.get(ended)
+    except ray.exceptions.RayError as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"

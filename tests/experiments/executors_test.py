@@ -1,0 +1,173 @@
+"""Every executor does the same with the same jobs."""
+
+import importlib.util
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from unittest import mock
+
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import extras, terminal
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import executors
+from qmia_tf.experiments.executors import EXECUTORS, Job, Resources
+
+HERE = str(pathlib.Path(__file__).parent)
+RAY = importlib.util.find_spec("ray") is not None
+LAST = 6
+# Runs jobs until it is killed.
+PARENT = """
+import sys
+from qmia_tf.experiments import executors
+from qmia_tf.experiments.executors import Job, Resources
+import pathlib
+folder = pathlib.Path(sys.argv[1])
+jobs = [
+    Job(
+        name,
+        "executor_jobs:count",
+        {"folder": folder / name, "last": 1000, "seconds": 0.05},
+        folder / f"{name}.log",
+    )
+    for name in ("a", "b")
+]
+if __name__ == "__main__":
+    executors.execute(
+        jobs, [1], executor="process", resources=Resources(workers=2)
+    )
+"""
+
+
+class Case(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        paths = os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")])
+        self.enterContext(mock.patch.dict(os.environ, {"PYTHONPATH": paths}))
+        self.enterContext(mock.patch.object(sys, "path", [HERE, *sys.path]))
+        self.lines = []
+        self.enterContext(mock.patch.object(terminal, "say", self.lines.append))
+
+    def job(self, name, function="count", **arguments):
+        if function == "count":
+            arguments = {"folder": self.dir / name, "last": LAST, **arguments}
+        log = self.dir / "logs" / f"{name}.log"
+        return Job(name, f"executor_jobs:{function}", arguments, log)
+
+    def files(self, name):
+        return {
+            path.name: path.read_text()
+            for path in (self.dir / name).iterdir()
+            if path.name != "killed"
+        }
+
+    def execute(self, jobs, executor, **options):
+        if executor == "ray" and not RAY:
+            self.skipTest("Ray is not installed: pip install 'qmia_tf[ray]'")
+        resources = Resources(**{"workers": 2, **options})
+        return executors.execute(
+            jobs, [3], executor=executor, resources=resources, noun="model"
+        )
+
+
+class ContractTest(Case):
+    @parameterized.parameters(*EXECUTORS.names())
+    def test_all_run_and_a_failed_one_stops_nobody(self, executor):
+        jobs = [
+            self.job("a"),
+            self.job("bad", "fail", message="no such weight\nsecond line"),
+            self.job("b", last=3),
+        ]
+        failed = self.execute(jobs, executor)
+        self.assertEqual(failed, {"bad": "ValueError: no such weight"})
+        self.assertEqual(
+            self.files("a"), {str(i): str(3 * i) for i in range(LAST)}
+        )
+        self.assertLen(self.files("b"), 3)
+        self.assertIn("Traceback", jobs[1].log.read_text())
+        self.assertLen(self.lines, 3)
+        self.assertRegex(self.lines[-1], r"^model \w+ .*; 3 of 3, 1 failed$")
+
+    @parameterized.parameters("process", "ray")
+    def test_a_job_whose_process_died_goes_on(self, executor):
+        jobs = [
+            self.job("a", die_at=2),
+            *(self.job(name) for name in ("b", "c", "d")),
+        ]
+        self.assertEqual(self.execute(jobs, executor), {})
+        for job in jobs:
+            self.assertLen(self.files(job.name), LAST)
+        self.assertTrue((self.dir / "a" / "killed").exists())
+
+    @parameterized.parameters("process", "ray")
+    def test_a_job_that_always_dies_is_given_up(self, executor):
+        jobs = [self.job("dead", "die"), self.job("a")]
+        failed = self.execute(jobs, executor)
+        self.assertEqual(list(failed), ["dead"])
+        self.assertRegex(failed["dead"], "died")
+        self.assertLen(self.files("a"), LAST)
+
+    @parameterized.parameters("process", "ray")
+    def test_what_a_worker_prints_is_in_its_log(self, executor):
+        jobs = [self.job("a")]
+        self.execute(jobs, executor, threads=1)
+        self.assertIn("counted with 1 threads", jobs[0].log.read_text())
+
+
+class ProcessTest(Case):
+    def test_workers_end_with_their_parent(self):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(self.dir)],
+            start_new_session=True,
+        )
+        self.addCleanup(parent.wait)
+        for _ in range(600):
+            if all((self.dir / x / "2").exists() for x in "ab"):
+                break
+            time.sleep(0.1)
+        # Not its group: workers must see it themselves.
+        os.kill(parent.pid, signal.SIGKILL)
+        time.sleep(2)
+        counts = [len(self.files(name)) for name in "ab"]
+        self.assertGreater(min(counts), 2)
+        time.sleep(1)
+        self.assertEqual(counts, [len(self.files(name)) for name in "ab"])
+
+    def test_as_many_workers_as_there_are_processors(self):
+        with mock.patch.object(executors, "processors", return_value=8):
+            self.assertEqual(Resources(threads=2).workers_here(), 4)
+            self.assertEqual(Resources(threads=16).workers_here(), 1)
+            self.assertEqual(Resources(workers=3).workers_here(), 3)
+
+
+class InputTest(Case):
+    def test_unknown_executor(self):
+        with self.assertRaisesRegex(InputError, "no executor 'proces': .*mean"):
+            self.execute([], "proces")
+
+    @parameterized.parameters("workers", "threads")
+    def test_numbers(self, name):
+        with self.assertRaisesRegex(InputError, f"{name} must be 1 or more"):
+            Resources(**{name: 0})
+
+    def test_without_ray(self):
+        with (
+            mock.patch.object(extras, "is_installed", return_value=False),
+            self.assertRaisesRegex(InputError, r"pip install .*qmia_tf\[ray\]"),
+        ):
+            executors.execute([self.job("a")], [1], executor="ray")
+
+    def test_unreachable_cluster(self):
+        if not RAY:
+            self.skipTest("Ray is not installed: pip install 'qmia_tf[ray]'")
+        with self.assertRaisesRegex(InputError, "no Ray cluster at '127.0.0.1"):
+            self.execute([self.job("a")], "ray", ray_address="127.0.0.1:1")
+
+
+if __name__ == "__main__":
+    tf.test.main()
