@@ -9,7 +9,6 @@ COLUMNS = 100
 PARAGRAPH_WORDS = 90
 SENTENCE_WORDS = 30
 ALT_WORDS = 40
-README_WORDS = 600
 FINDINGS_WORDS = 600
 # Made by programs, or a list of changes.
 NOT_READ = ("docs/reference.md", "benchmarks/verdict.md", "CHANGELOG.md")
@@ -127,14 +126,6 @@ class ProseTest(parameterized.TestCase):
         for page in read_pages():
             with self.subTest(documents.name(page)):
                 self.assertEmpty(complaints(page.read_text()))
-
-    def test_readme_is_one_screen_or_two(self):
-        text = by_hand((documents.ROOT / "README.md").read_text())
-        self.assertLessEqual(words(text), README_WORDS)
-        self.assertLen(PICTURE.findall(text), 1)
-        tables = re.findall(r"(?m)^\|[ :|-]+\|\n((?:\|.*\n)+)", text)
-        self.assertLen(tables, 1)
-        self.assertLessEqual(tables[0].count("\n"), 5)
 
     def test_findings_are_one_page(self):
         text = by_hand((documents.ROOT / "docs/findings.md").read_text())
