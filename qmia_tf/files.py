@@ -54,28 +54,45 @@ def atomic(path):
     path = pathlib.Path(path)
     folder = _temporary_folder(path)
     temporary = folder / path.name
-    try:
+    with _room_for(path, folder):
         yield temporary
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
+
+
+@contextlib.contextmanager
+def scratch_folder():
+    """Gives a folder for temporary files, a Path, gone behind the block.
+
+    Raises: InputError as atomic, of a full disk or a limit.
+    """
+    folder = pathlib.Path(tempfile.mkdtemp())
+    with _room_for(f"temporary files in {folder.parent} (TMPDIR)", folder):
+        yield folder
+
+
+@contextlib.contextmanager
+def _room_for(what, folder):
+    """Removes a folder, whose files there may be no room for."""
+    try:
+        yield
     except Exception as error:
-        is_too_large = _is(error, errno.EFBIG)
-        if not is_too_large and not _is(error, *FULL_DISK):
+        if not _is(error, errno.EFBIG, *FULL_DISK):
             raise
-        written = temporary.stat().st_size if temporary.exists() else 0
+        sizes = [x.stat().st_size for x in folder.rglob("*") if x.is_file()]
+        written = f"{max(sizes, default=0) / 1e6:.1f} MB"
         shutil.rmtree(folder, ignore_errors=True)
-        if is_too_large:
-            raise InputError(
-                f"cannot save {path}: files may not grow beyond "
-                f"{written / 1e6:.1f} MB here: raise the limit (ulimit -f) and "
-                "run the same command again"
-            ) from error
-        free = shutil.disk_usage(path.parent).free
+        free = f"{shutil.disk_usage(folder.parent).free / 1e6:.1f} MB"
+        reason = (
+            f"the disk is full (stopped after {written}; {free} free now): "
+            "free some space"
+        )
+        if _is(error, errno.EFBIG):
+            reason = f"files may not grow beyond {written} here: raise the "
+            reason += "limit (ulimit -f)"
         raise InputError(
-            f"cannot save {path}: the disk is full (stopped after "
-            f"{written / 1e6:.1f} MB; {free / 1e6:.1f} MB free now): free "
-            "some space and run the same command again"
+            f"cannot save {what}: {reason} and run the same command again"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,9 +101,6 @@ def atomic(path):
 def write_bytes(path, data):
     """Writes bytes to a file, whole or not at all.
 
-    Args:
-        path: the file.
-        data: bytes.
     Raises: InputError if the disk is full or the place is not writable.
     """
     with atomic(path) as temporary:
@@ -97,7 +111,6 @@ def write_json(path, obj):
     """Writes an object as strict JSON (no NaN), whole or not at all.
 
     Args:
-        path: the file.
         obj: dicts, lists, strings, finite numbers, booleans and None.
     Raises: InputError if the disk is full or the place is not writable.
     """
@@ -110,9 +123,6 @@ def write_json(path, obj):
 def read_json(path):
     """Reads a JSON file.
 
-    Args:
-        path: the file.
-    Returns: the object.
     Raises: InputError if the file cannot be read or is not JSON.
     """
     try:
@@ -182,7 +192,6 @@ def write_npz(path, **arrays):
     """Writes named arrays to an .npz file, whole or not at all.
 
     Args:
-        path: the file; should end in .npz.
         **arrays: name -> array or scalar, of a type that needs no pickle.
     Raises: InputError if the disk is full or the place is not writable,
         ValueError for an array of Python objects.
@@ -212,8 +221,6 @@ def _not_readable(path, error):
 def read_npz(path):
     """Reads every array of an .npz file, checksums included.
 
-    Args:
-        path: the file.
     Returns: dict name -> array.
     Raises: InputError if the file is missing, damaged, something other than
         an .npz, or holds pickled objects (which could run any code).
@@ -338,21 +345,14 @@ def is_path(source: object) -> TypeGuard[str | pathlib.Path]:
 
 
 def sha256(path):
-    """Hashes a file.
-
-    Args:
-        path: the file.
-    Returns: 64 hexadecimal digits.
-    """
+    """Hashes a file: 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require_writable(folder):
-    """Makes a folder, if need be, and tries to write there.
+    """Makes a folder, a Path, if need be, and tries to write there.
 
-    Args:
-        folder: pathlib.Path.
     Raises: InputError if nothing can be written there.
     """
     try:

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 from unittest import mock
 
 import numpy as np
@@ -117,6 +118,27 @@ class AtomicTest(Folder):
             r"InputError: .*model\.keras: files may not grow beyond 0\.0 MB",
         )
         self.assertEmpty(self.names())
+
+    @parameterized.parameters(
+        # The words of TensorFlow, which sets no errno.
+        ("the disk is full", "variables.data; No space left on device"),
+        ("files may not grow beyond 0.1 MB", "saved_model.pb; File too large"),
+    )
+    def test_no_room_for_temporary_files(self, message, words):
+        place = tempfile.gettempdir()
+        with (
+            self.assertRaisesRegex(
+                InputError, rf"temporary files in {place} \(TMPDIR\): {message}"
+            ),
+            files.scratch_folder() as folder,
+        ):
+            (folder / "part").write_bytes(bytes(100_000))
+            raise RuntimeError(words)
+        self.assertFalse(folder.exists())
+        with self.assertRaises(ZeroDivisionError):
+            with files.scratch_folder() as folder:
+                1 / 0  # noqa: B018
+        self.assertFalse(folder.exists())
 
     def test_full_disk_found_by_the_final_flush(self):
         path = self.dir / "x"

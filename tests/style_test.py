@@ -33,12 +33,12 @@ class StyleTest(parameterized.TestCase):
         self.assertGreater(len(modules), 200)
         for path in modules:
             for node in ast.walk(ast.parse(path.read_text())):
-                printed = (
-                    isinstance(node, ast.Call)
-                    and getattr(node.func, "id", "") == "print"
-                ) or (
-                    isinstance(node, ast.Attribute)
-                    and ast.unparse(node) == "sys.stdout"
+                call = (
+                    ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+                )
+                printed = call == "sys.stdout.write" or (
+                    call == "print"
+                    and all(word.arg != "file" for word in node.keywords)
                 )
                 self.assertFalse(
                     printed, f"{path}:{getattr(node, 'lineno', 0)}"

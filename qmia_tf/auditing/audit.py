@@ -217,8 +217,8 @@ def audit_outputs(
                 progress=progress,
             )
         )
-        if name not in repeated:
-            others = [other for other in joint_with if other.target != name]
+        others = [other for other in joint_with if other.target != name]
+        if others and name not in repeated:
             with terminal.working(f"{name}: joint attack"):
                 joint_attacks += [
                     run_joint_attack(

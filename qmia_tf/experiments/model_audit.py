@@ -140,7 +140,10 @@ def audit(
             audit_sources.require_unsaid(**reading.said(), **about_models)
             own_calibration.require_none(calibration)
             picture_of = pictures_of(members, pictures, None)
-            queried, names = _saved(targets, members, nonmembers, allow_chance)
+            with terminal.working("reading the outputs"):
+                queried, names = _saved(
+                    targets, members, nonmembers, allow_chance
+                )
         else:
             data, used = _records(
                 members,

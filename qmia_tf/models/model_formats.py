@@ -6,14 +6,13 @@ opened by tf_keras, which is installed beside Keras 3.
 
 import json
 import pathlib
-import tempfile
 import zipfile
 import zlib
 
 import h5py
 import keras
 
-from qmia_tf import extras
+from qmia_tf import extras, files
 from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.models import config_safety, keras_files
 
@@ -93,8 +92,8 @@ def _restored(path, config, version):
     tf_keras opens archives for writing, and wants the name .keras.
     """
     library = _keras2(path, version)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / "model.keras"
+    with files.scratch_folder() as folder:
+        copy = folder / "model.keras"
         try:
             with (
                 zipfile.ZipFile(path) as old,

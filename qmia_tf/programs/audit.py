@@ -150,8 +150,8 @@ def main(argv):
     out = flag_values.required("out")
     with terminal.working("starting"):
         limits = options.gates()
+        audit_options = options.audit()
     names = FLAGS.class_names
-    audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
     for path in FLAGS.references:
         early_checks.require_outputs(path)
@@ -164,12 +164,13 @@ def main(argv):
     )
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
-    import qmia_tf
-    from qmia_tf import locks, report
-    from qmia_tf.report import gates
+    with terminal.working("starting"):
+        from qmia_tf import locks, report
+        from qmia_tf.experiments import model_audit
+        from qmia_tf.report import gates
 
     with locks.writing(f"{out}/audit.json"):
-        result = qmia_tf.audit(
+        result = model_audit.audit(
             FLAGS.model or None,
             FLAGS.members,
             FLAGS.nonmembers,

@@ -180,9 +180,8 @@ def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
         shutil.rmtree(place)
         return Outcome(trial.name, kind, "", reason, True)
     if what == "write":
-        folders = {path.parent for path in trial.new_files()}
-        known = [x for x in folders if (place / x).is_dir()]
-        forbidden = place / draw.choice(sorted(known) or [pathlib.Path()])
+        files = [place / path for path in trial.new_files()]
+        forbidden = draw.choice(sorted({_folder_now(file) for file in files}))
     else:
         forbidden = draw.choice(
             sorted(x for x in place.rglob("*") if x.is_file())
@@ -198,6 +197,11 @@ def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     moment = f"{shown}, {user.name}: status {status}"
     _remove(place, result)
     return Outcome(trial.name, kind, moment, result)
+
+
+def _folder_now(path):
+    """The folder that is there, in which a file or its folder is made."""
+    return next(x for x in path.parents if x.is_dir())
 
 
 def _complaint(status, errors):

@@ -9,8 +9,11 @@ import sys
 import time
 from unittest import mock
 
+import numpy as np
+import synthetic_outputs
 from absl.testing import absltest, parameterized
 
+import qmia_tf
 from qmia_tf import terminal
 
 SECONDS = "QMIA_PROGRESS_SECONDS"
@@ -182,6 +185,36 @@ class LinesTest(Said):
         )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((done.stdout, done.stderr), ("", "starting ...\n"))
+
+
+class AuditTest(Said):
+    def test_steps_of_an_audit(self):
+        some = synthetic_outputs.outputs(40, 40, classes=3)
+        folder = self.create_tempdir().full_path
+        sides = []
+        for name, rows in (("a", some.members), ("b", ~some.members)):
+            sides.append(f"{folder}/{name}.npz")
+            np.savez(
+                sides[-1],
+                probabilities=some.probabilities[rows],
+                labels=some.labels[rows],
+            )
+        os.environ[SECONDS] = "0"
+        with mock.patch.object(sys, "stderr", io.StringIO()) as errors:
+            result = qmia_tf.audit(None, *sides, progress=None)
+            result.report(f"{folder}/report", formats=["csv"])
+        for step in (
+            "reading the outputs ...",
+            "saved: attacks: ",
+            "saved: testing for a leak ...",
+            "comparing the targets ...",
+            "drawing the report ...",
+        ):
+            self.assertIn(step, errors.getvalue())
+        terminal.be_quiet()
+        with mock.patch.object(sys, "stderr", io.StringIO()) as errors:
+            qmia_tf.audit(None, *sides, progress=None)
+        self.assertEqual(errors.getvalue(), "")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,10 @@ def run(
     results = _results(tfp, attack_results)
     summary = results.summary(by_slices=True)
     if folder is not None:
-        with plot_settings.plain():
+        with (
+            plot_settings.plain(),
+            terminal.working(f"{outputs.target}: drawing tensorflow-privacy's"),
+        ):
             _save(tfp, outputs, results, summary, f"{folder}/{outputs.target}")
     return TfPrivacyAudit(
         version=module_loader.VERSION,

@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from qmia_tf import quiet
+from qmia_tf import files, quiet
 from qmia_tf.errors import InputError
 
 
@@ -22,14 +21,16 @@ def convert(model, configure: Callable[[object], None]) -> bytes:
     """Converts a frozen keras.Model by way of a SavedModel, to built-in ops.
 
     Before the tf.lite.TFLiteConverter runs, it is given to configure.
+
+    Raises: InputError as run_converter, or if temporary files have no room.
     """
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder:
+    with files.scratch_folder() as folder:
         # Keras prints the signature whatever it is asked for.
         with contextlib.redirect_stdout(io.StringIO()), _written_whole(model):
-            model.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            model.export(str(folder), verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         configure(converter)
         return run_converter(converter)
