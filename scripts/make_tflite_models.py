@@ -4,15 +4,21 @@
     python scripts/make_tflite_models.py --sets=cifar10
     python scripts/make_tflite_models.py --check
 
-It trains ResNet-18s on half of the digits that scikit-learn bundles (width 8:
-full precision, w4a4, w2a2), on a quarter of them with wrong labels (width 8:
-w4a4), and on half of CIFAR-10 (width 16: w4a4). It exports them and audits that
-of CIFAR-10. It writes the .tflite files, their twins, members and nonmembers of
-the digits, the audit and manifest.json into --out. The digits take about four
-minutes, CIFAR-10 half an hour on two cores. Killed and started again, it goes
-on. --check runs the files that are there and compares hashes, accuracy, parity
-and audit with the manifest: exit status 1 if something differs. Where CIFAR-10
-is not prepared, its files are not run, and a line says so.
+Trains ResNet-18s on
+
+- half of the digits that scikit-learn bundles (width 8: full precision, w4a4,
+  w2a2);
+- a quarter of them with wrong labels (width 8: w4a4);
+- half of CIFAR-10 (width 16: w4a4).
+
+Exports them and audits that of CIFAR-10. Writes the .tflite files, their twins,
+members and nonmembers of the digits, the audit and manifest.json into --out.
+The digits take about four minutes, CIFAR-10 half an hour on two cores. If it is
+stopped, the same command goes on.
+
+--check runs the files that are there and compares hashes, accuracy, parity and
+audit with the manifest: exit status 1 if something differs. Where CIFAR-10 is
+not prepared, its files are not run, and a line says so.
 """
 
 import sys

@@ -125,7 +125,7 @@ def section(heading, module, groups, shared):
                 lines += ["", f"{title}:"]
             lines += ["", *table(group_flags)]
     if used:
-        lines += ["", f"And the flags of: {', '.join(used)}."]
+        lines += ["", "And the flags of:", "", *(f"- {x}" for x in used)]
     if defaults:
         lines += ["", f"Other defaults here: {'; '.join(defaults)}."]
     return "\n".join(lines)

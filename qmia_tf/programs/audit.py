@@ -19,10 +19,9 @@ input's own signed type are its codes.
 
 What a model says of itself is read from it. What it does not say is measured
 on up to a hundred members. What is clearly right is taken, said and kept in
-audit.json; else the message has the numbers and the flag to add. A model that
-does not answer the same record alike is refused, and so are an accuracy like
-chance, values that an input cannot hold, and another range that is clearly
-better.
+audit.json; else the message has the numbers and the flag to add. Refused are a
+model whose outputs for the same record differ, an accuracy like chance, values
+that an input cannot hold, and another range that is clearly better.
 
 Prints the verdict and writes audit.json, outputs/, augmented_queries/ and
 report/ into DIR. Stored outputs of the same file and records are used again.

@@ -4,13 +4,15 @@
     qmia quickstart --dataset=cifar10 --recipe=paper_cifar10
 
 Trains two ResNet-18s that memorize, and two honest ones: full precision and
-4 bits, on the digits that come with scikit-learn, some of whose labels are
-wrong. Exports each to an int8 file, compares the file's codes with what was
-trained, lets the same attacks query every artefact, and prints what each gives
-away. With --dataset or --recipe it trains one network for each of --bits, as
-the flags say. Each model has its run directory in --out; page, tables and
-figures lie in --out/report. Started again it goes on where it was. Takes about
-two minutes on two cores, and no download.
+4 bits, on the digits that come with scikit-learn. The two that memorize learn
+some wrong labels. Exports each to an int8 file, and compares the file's codes
+with what was trained. Then the same attacks query every artefact, and it prints
+what each gives away.
+
+With --dataset or --recipe it trains one network for each of --bits, as the
+flags say. Each model has its run directory in --out; page, tables and figures
+are in --out/report. If it is stopped, the same command goes on. Takes about two
+minutes on two cores, and no download.
 """
 
 import pathlib

@@ -12,10 +12,14 @@ Reads audit.json of each run, which qmia attack and qmia audit make. Prints
 - how far outputs of artefacts agree;
 - warnings where numbers do not compare.
 
-Writes report.txt, and what --format names. html is one page with everything in
-it, to open, print or send. summary is the page's answer for programs:
-summary.json, junit.xml for a pipeline, summary.md for a pull request. png and
-svg are figures; csv, latex and parquet are tables; md and json are the whole.
+Writes report.txt, and what --format names:
+
+- html is one page with everything in it, to open, print or send;
+- summary is the page's answer for programs: summary.json, junit.xml for a
+  pipeline, summary.md for a pull request;
+- png and svg are figures; csv, latex and parquet are tables;
+- md and json are the whole.
+
 Takes some seconds a data set, most of them for figures.
 """
 

@@ -11,7 +11,9 @@ SENTENCE_WORDS = 30
 ALT_WORDS = 40
 FINDINGS_WORDS = 600
 # Made by programs, or a list of changes.
-NOT_READ = ("docs/reference.md", "benchmarks/verdict.md", "CHANGELOG.md")
+NOT_READ = ("benchmarks/verdict.md", "CHANGELOG.md")
+# A program makes its tables; its text is that of --help.
+TABLES_MADE = "docs/reference.md"
 GENERATED = re.compile(r"<!-- (?:made|fields): .*?<!-- end -->", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
@@ -125,7 +127,10 @@ class ProseTest(parameterized.TestCase):
     def test_pages_are_short_in_every_piece(self):
         for page in read_pages():
             with self.subTest(documents.name(page)):
-                self.assertEmpty(complaints(page.read_text()))
+                text = page.read_text()
+                if documents.name(page) == TABLES_MADE:
+                    text = re.sub(r"(?m)^\|.*$", "", text)
+                self.assertEmpty(complaints(text))
 
     def test_findings_are_one_page(self):
         text = by_hand((documents.ROOT / "docs/findings.md").read_text())
