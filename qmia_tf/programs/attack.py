@@ -27,7 +27,7 @@ Takes about a minute on the digits, some minutes on CIFAR-10.
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import early_checks, flag_values, options
+from qmia_tf.programs import early_checks, flag_values, gate_options, options
 
 FLAGS = flags.FLAGS
 
@@ -52,14 +52,14 @@ def define_flags():
     )
     options.define_data_place()
     options.define_attack()
-    options.define_gates()
+    gate_options.define_flags()
 
 
 def main(argv):
     """Queries and attacks as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    limits, attack = options.gates(), options.attack()
+    limits, attack = gate_options.limits(), options.attack()
     early_checks.run(run_dir)
     for path in FLAGS.outputs:
         early_checks.require_outputs(path)
@@ -92,4 +92,4 @@ def main(argv):
         f"{run_dir}/audit.json is written; "
         f"qmia report --run_dirs={run_dir} --out=report shows it"
     )
-    options.end_by_gates(result.gates)
+    gate_options.end_program(result.gates)

@@ -34,7 +34,13 @@ import pathlib
 from absl import flags
 
 from qmia_tf import quiet, terminal
-from qmia_tf.programs import early_checks, flag_help, flag_values, options
+from qmia_tf.programs import (
+    early_checks,
+    flag_help,
+    flag_values,
+    gate_options,
+    options,
+)
 
 FLAGS = flags.FLAGS
 
@@ -52,7 +58,7 @@ def define_flags():
     flags.DEFINE_string(
         "name", None, "what the report calls it; default: the directory's name"
     )
-    options.define_gates()
+    gate_options.define_flags()
     with flag_help.group("What models do not say", is_common=False):
         _define_unsaid()
     with flag_help.group("More records", is_common=False):
@@ -149,7 +155,7 @@ def main(argv):
     del argv
     out = flag_values.required("out")
     with terminal.working("starting"):
-        limits = options.gates()
+        limits = gate_options.limits()
         audit_options = options.audit()
     names = FLAGS.class_names
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
@@ -196,7 +202,7 @@ def main(argv):
         report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
-    options.end_by_gates(result.gates)
+    gate_options.end_program(result.gates)
 
 
 def _is_light(source):

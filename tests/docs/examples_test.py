@@ -60,6 +60,7 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
             self.assertIn(f"{name}.py", guide)
         sources = [
             ROOT / "qmia_tf/programs/audit.py",
+            ROOT / "qmia_tf/programs/gate_options.py",
             ROOT / "qmia_tf/programs/options.py",
         ]
         text = "".join(path.read_text() for path in sources)

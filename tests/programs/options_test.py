@@ -20,11 +20,12 @@ from qmia_tf.training import recipes
 READ_ALL = """
 import sys
 from absl import flags
-from qmia_tf.programs import flag_values, options
-for define in ("data", "training", "attack", "gates"):
+from qmia_tf.programs import flag_values, gate_options, options
+for define in ("data", "training", "attack"):
     getattr(options, f"define_{define}")()
+gate_options.define_flags()
 flags.FLAGS(["program", "--epochs=3"])
-options.recipe(), options.attack(), options.gates()
+options.recipe(), options.attack(), gate_options.limits()
 sys.exit(bool({"tensorflow", "keras"} & set(sys.modules)))
 """
 

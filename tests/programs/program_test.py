@@ -12,7 +12,7 @@ import time
 from absl.testing import absltest, parameterized
 
 from qmia_tf.auditing import audit_result
-from qmia_tf.programs import options
+from qmia_tf.programs import gate_options
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = '''"""A program.
@@ -252,7 +252,7 @@ class LimitsTest(parameterized.TestCase):
             contextlib.redirect_stderr(io.StringIO()) as errors,
         ):
             try:
-                options.end_by_gates(judged)
+                gate_options.end_program(judged)
             except SystemExit as end:
                 ended = end.code
         self.assertEqual(ended, status)
