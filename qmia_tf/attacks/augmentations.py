@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
 
 from qmia_tf.errors import InputError
 
@@ -156,6 +155,8 @@ def rotated(images: np.ndarray, degrees: float) -> np.ndarray:
 
     Interpolated linearly between pixels; black comes in.
     """
+    from scipy import ndimage
+
     return ndimage.rotate(
         images, degrees, axes=(1, 2), reshape=False, order=1, mode="constant"
     )

@@ -87,6 +87,8 @@ class AuditConfig:
             if isinstance(value, bool) or not isinstance(value, kind):
                 named = getattr(kind, "__qualname__", kind)
                 raise InputError(f"{name} must be {named}, got {value!r}")
+        if not (self.name or "").isprintable():
+            raise InputError(f"name must be one line, got {self.name!r}")
         changed_options(self.attack_options)
         if not 0 <= self.seed < 2**32:
             raise InputError(

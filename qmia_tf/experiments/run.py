@@ -31,6 +31,7 @@ from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.targets import run_targets
 
+LABEL_ONLY = label_only_queries.Settings()
 PARENT = "parent"
 FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
 
@@ -171,7 +172,7 @@ def attack_run(
     device_outputs=(),
     references=None,
     parent=None,
-    label_only: label_only_queries.Settings | None = None,
+    label_only: label_only_queries.Settings | None = LABEL_ONLY,
     audit_seed: int = 0,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
@@ -195,6 +196,8 @@ def attack_run(
         parent: directory of the full-precision run on the same members; it
             also takes part in the joint attack with each target. A
             full-precision run is the parent of its own files.
+        label_only: which augmented queries each target gets; None leaves
+            the label-only attacks out.
         audit_seed: AuditConfig's seed.
         tfprivacy: "off", "threshold", "trained" or settings, see
             attacks.tfprivacy.

@@ -55,6 +55,11 @@ ELSEWHERE = (
         "manifest_check.check",
     ),
     (
+        r'cat audit/report/summary\.md >> "\$GITHUB_STEP_SUMMARY"',
+        "report/summary_files_test.py",
+        "summary.md",
+    ),
+    (
         r"python tools/convert_audits\.py runs/w4a4",
         "tools/convert_audits_test.py",
         "convert_audits.main",

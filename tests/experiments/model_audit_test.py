@@ -69,7 +69,7 @@ class TableTest(Folder):
     def test_of_the_package_itself(self):
         result = qmia_tf.audit(own_task.linear, *self.sides, progress=None)
         (target,) = result.targets
-        self.assertEqual(result.name, "own")
+        self.assertEqual(result.name, "linear")
         self.assertEqual(target.target, "linear")
         self.assertEqual(target.kind, "callable")
         self.assertEqual((target.members, target.nonmembers), (60, 50))

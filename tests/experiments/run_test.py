@@ -1,5 +1,6 @@
 """Tests of the stages of a run: what is done is not done again."""
 
+import dataclasses
 import json
 from unittest import mock
 
@@ -437,7 +438,7 @@ class MissingStageTest(Trained):
 class AttackTest(Trained):
     def test_audits_every_target(self):
         run.export_run(self.run_dir, schemes=["float32"])
-        result = run.attack_run(self.run_dir, self.data)
+        result = run.attack_run(self.run_dir, self.data, label_only=None)
         self.assertEqual(
             [target.target for target in result.targets], ["keras", "float32"]
         )
@@ -490,8 +491,14 @@ class AttackTest(Trained):
             [(x.name, x.kernel_set, x.threads) for x in targets],
             [("keras", "keras", None), ("float32.builtin", "builtin", 3)],
         )
-        self.assertEqual(given, AuditConfig(seed=7, tfprivacy=settings))
-        self.assertEqual(without, AuditConfig())
+        usual = AuditConfig(
+            label_only=label_only_queries.Settings(),
+            tfprivacy=tfprivacy.settings_of("threshold"),
+        )
+        self.assertEqual(
+            given, dataclasses.replace(usual, seed=7, tfprivacy=settings)
+        )
+        self.assertEqual(without, usual)
 
     def test_what_stands_beside_each_target(self):
         run.export_run(self.run_dir, schemes=["float32"])
@@ -541,7 +548,11 @@ class AttackTest(Trained):
             run.query_run(folder, self.data)
             others.append(folder)
         result = run.attack_run(
-            self.run_dir, self.data, parent=others[0], references=others[1:]
+            self.run_dir,
+            self.data,
+            parent=others[0],
+            references=others[1:],
+            label_only=None,
         )
         self.assertEqual(result.references, ["r0.keras", "r1.keras"])
         (target,) = result.targets

@@ -483,7 +483,7 @@ class AnswersTest(made.Results):
         self.assertIn(place / "report.html", written)
         page = (place / "report.html").read_text()
         for question, lines in findings.answers(self.finished):
-            self.assertIn(f"<h3>{question}</h3>", page)
+            self.assertIn(f"<h2>{question}</h2>", page)
             # A page sets minus signs and spaces that do not break.
             self.assertIn(lines[0].split(":")[0], page)
             self.assertIn(question, (place / "report.txt").read_text())

@@ -51,10 +51,7 @@ NOT_SHARED = ("device_outputs", "references", "parent", "progress", "name")
 
 class OptionsTest(parameterized.TestCase):
     def test_defaults_are_the_librarys(self):
-        given = result(
-            lambda: (options.split_and_seed(), options.attack()),
-            "--label_only_records=0",
-        )
+        given = result(lambda: (options.split_and_seed(), options.attack()))
         for function, values in (
             (configuration.describe, given[0]),
             (run.attack_run, given[1]),

@@ -112,7 +112,8 @@ class QuickstartTest(absltest.TestCase):
         self.assertLen(before, 2 * (1 + 1 + 1 + 3 + 2 + 2))
         cells = self.run_notebook()
         self.assertEqual(before, self.kept())
-        again = texts(cells["digits"], "stdout")
+        # A notebook gives programs a terminal, whose lines end in \r\n.
+        again = texts(cells["digits"], "stdout").replace("\r\n", "\n")
         self.assertEqual(self.table(again), self.table(self.text))
         (shown,) = cells["report"].outputs
         page = self.dir / OUT / "report" / "report.html"

@@ -178,8 +178,9 @@ class OwnRecordsTest(OwnReports):
         )
         summary = stored_files.read_json(paths[1])
         self.assertEqual(summary["name"], "Other")
-        with self.assertRaisesRegex(InputError, "name must be"):
-            audit.AuditConfig(name=3)
+        for name in (3, "two\nlines"):
+            with self.assertRaisesRegex(InputError, "name must be"):
+                audit.AuditConfig(name=name)
 
 
 class CurvesTest(OwnReports):

@@ -232,6 +232,13 @@ class TermsTest(tf.test.TestCase):
         self.assertEqual(self.terms.link("AUC"), "AUC")
         self.assertEqual([word for _, word, _ in self.terms.listed()], ["AUC"])
 
+    def test_flags_are_code(self):
+        self.assertEqual(
+            self.terms.link("with --model=A,B: or --references. 5 - -2"),
+            "with <code>--model=A,B</code>: or <code>--references</code>. "
+            "5 - -2",
+        )
+
     def test_attacks_say_what_they_need(self):
         marked = self.terms.hover("gap attack")
         self.assertIn("needs the classes that the target names.", marked)

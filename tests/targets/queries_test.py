@@ -214,7 +214,10 @@ class LatencyTest(Run):
     def test_arrives_in_the_audit(self):
         self.add_float32()
         result = run.attack_run(
-            self.dir, self.data, kernels=["default", "reference"]
+            self.dir,
+            self.data,
+            kernels=["default", "reference"],
+            label_only=None,
         )
         self.assertEqual(audit_result.load(self.dir), result)
         for target in result.targets:

@@ -80,8 +80,8 @@ class RocCurves(RunFigure):
             height=side,
             space=0.2,
             margin=sheet.width / across - side + 0.4,
-            xlabel="FPR (%)",
-            ylabel="TPR (%)",
+            xlabel="nonmembers accused (%)",
+            ylabel="members found (%)",
             sharex=True,
             sharey=True,
         )

@@ -12,6 +12,8 @@ from qmia_tf.attacks.attack import NEEDS
 from qmia_tf.report import words
 from qmia_tf.report.run_list import Run
 
+FLAG = re.compile(r"(?<!\w)--\w+(=[\w.,]*\w)?(?![^<>]*>)")
+
 
 class Terms:
     """The words of a report, and which of them its page has used."""
@@ -49,9 +51,10 @@ class Terms:
         return self._marked(text, form, set())
 
     def link(self, text: str) -> Markup:
-        """The same, once a page; the word also leads to the list."""
+        """The same, once a page; the word leads to the list, a flag is code."""
         form = '<a class="term" href="#{key}" title="{text}">{word}</a>'
-        return self._marked(text, form, self._linked)
+        marked = self._marked(text, form, self._linked)
+        return Markup(FLAG.sub(r"<code>\g<0></code>", str(marked)))
 
     def _marked(self, text, form, seen):
         parts, end = [], 0
