@@ -72,6 +72,7 @@ class LinksTest(parameterized.TestCase):
             "flag",
             "check",
             "strict",
+            "helpfull",
         }
         known |= {"no-deps", "noflag"}
         for page in documents.pages():
