@@ -153,7 +153,7 @@ def prepare(folder):
     Returns: dict of the names that Python blocks take for given.
     """
     folder = pathlib.Path(folder)
-    for name in ("scripts", "constraints.txt"):
+    for name in ("scripts", "constraints.txt", "tflite_models"):
         os.symlink(ROOT / name, folder / name)
     os.makedirs(folder / "edge")
     model, (members, nonmembers) = own_model(folder)
