@@ -200,7 +200,7 @@ def _fitting(name, command):
     if name == "report" and "--format" not in command:
         yield f"--format={','.join(TABLES)}"
     if name == "export_data" and "--records" in command:
-        yield "--records=400"
+        yield "--records=200"
 
 
 def _renamed(flag, names):

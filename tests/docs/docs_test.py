@@ -87,6 +87,7 @@ SCRIPT += r"python scripts/quickstart\.py|qmia \w+( .*)?"
 # Only the walk-throughs' files: tests/docs/walkthroughs_test.py.
 NOT_EXECUTED = ("docs/architecture.md",)
 LATER = ("docs/reference.md",)
+BOARD = "venv/bin/python edge/qmia_edge.pyz"
 W4A4 = "runs/digits/memorizing/w4a4"
 
 
@@ -206,9 +207,14 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertEqual(status, 0, out[-2000:] + errors[-2000:])
 
     def scripts(self, *, later):
+        # The file itself runs in edge/edge_environment_test.py.
+        commands = [
+            (place, command.replace(BOARD, "qmia edge"))
+            for place, command in all_commands()
+        ]
         return [
             (place, command)
-            for place, command in all_commands()
+            for place, command in commands
             if re.fullmatch(f"{SCRIPT}|cp .*", command)
             and not elsewhere(command)
             and place.startswith(LATER) == later
