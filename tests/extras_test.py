@@ -215,7 +215,7 @@ class ProgramsTest(parameterized.TestCase):
     @parameterized.parameters(
         (("--model={}/a.keras",), "tensorflow", "train"),
         (("--members=tfds:cifar10:test",), "tensorflow-datasets", "tfds"),
-        (("--tfprivacy",), "tensorflow-privacy", "tfprivacy"),
+        (("--tfprivacy=trained",), "tensorflow-privacy", "tfprivacy"),
     )
     def test_audit_says_what_it_needs(self, flags, package, extra):
         (self.dir / "a.keras").touch()

@@ -16,7 +16,6 @@ QUICKSTART = "!python scripts/quickstart.py"
 INSTEAD = {
     "install": "",
     f"{QUICKSTART}\n": f"{QUICKSTART} {' '.join(FLAGS)}\n",
-    "epochs=100,": "epochs=20,",
     "nonmembers)\nprint": "nonmembers, label_only=None)\nprint",
 }
 RUN = {"install", "digits"}

@@ -365,7 +365,9 @@ class OtherFileTest(ParityTest):
         if content is None:
             content = path.read_bytes()[:2000]
         path.write_bytes(content)
-        self.refuse("tflite (is not a .tflite file|cannot be run)", path)
+        self.refuse(
+            "tflite (is not a .tflite file|cannot be run|is empty)", path
+        )
 
     def test_missing_file(self):
         self.refuse("no model file", source() / "gone.tflite")

@@ -62,6 +62,7 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
             ROOT / "qmia_tf/programs/audit.py",
             ROOT / "qmia_tf/programs/gate_options.py",
             ROOT / "qmia_tf/programs/options.py",
+            ROOT / "qmia_tf/programs/program.py",
         ]
         text = "".join(path.read_text() for path in sources)
         known = re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", text)

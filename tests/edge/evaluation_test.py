@@ -300,7 +300,7 @@ class BadInputTest(Evaluated):
     def test_logits(self):
         path = self.model(model=tiny_models.classifier(softmax=False))
         self.refuse(
-            "does not output probabilities: .*query with --logits", path
+            "does not output probabilities: .*query with logits=True", path
         )
 
     def test_files_that_are_not_there(self):

@@ -165,7 +165,10 @@ class TableTest(Folder):
     @parameterized.parameters(
         ({"seed": 1.5}, "seed must be Integral, got 1.5"),
         ({"label_only": 10}, "label_only must be .*Settings.*, got 10"),
-        ({"tfprivacy": True}, "tfprivacy must be .*Settings.*, got True"),
+        (
+            {"tfprivacy": True},
+            "tfprivacy is one of off, .*or Settings; got True",
+        ),
         ({"file_timeout": "5"}, "file_timeout must be a number > 0, got '5'"),
         ({"attack_options": {"rmia": 3}}, "are a dict of dicts"),
         ({"out": ""}, "out is empty"),

@@ -95,7 +95,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     @parameterized.parameters(
-        ("on", "--pictures=on has nothing to show: the records are not uint8"),
+        ("on", 'pictures="on" has nothing to show: the records are not uint8'),
         ("maybe", "pictures must be one of auto, on, off, got 'maybe'"),
     )
     def test_refuses(self, choice, message):

@@ -12,6 +12,7 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from scipy import special
 
+from qmia_tf import terminal
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.targets import queries
 from qmia_tf.targets.keras_target import KerasTarget
@@ -339,7 +340,10 @@ class ProgressTest(Files):
     @parameterized.parameters(True, False)
     def test_counts_images(self, shown):
         path = self.tflite_file()
-        with mock.patch("tqdm.tqdm") as tqdm:
+        with (
+            mock.patch("tqdm.tqdm") as tqdm,
+            mock.patch.object(terminal, "_shows_bars", return_value=True),
+        ):
             TFLiteTarget(path, batch_size=10).predict(
                 tiny_models.images(23), progress=shown
             )
@@ -347,8 +351,7 @@ class ProgressTest(Files):
         self.assertEqual(moves, [(10,), (10,), (3,)])
         options = tqdm.call_args.kwargs
         self.assertEqual(options["total"], 23)
-        # None leaves it to tqdm to be silent where there is no terminal.
-        self.assertIs(options["disable"], None if shown else True)
+        self.assertIs(options["disable"], not shown)
 
 
 class SameForAllTest(Files):

@@ -114,7 +114,8 @@ class DamageTest(DamageFolder):
     def test_no_such_set(self):
         for names, shown in ((["mnist"], "mnist"), ([], "")):
             with self.assertRaisesRegex(
-                InputError, f"any of digits, cifar10, got '{shown}'"
+                InputError,
+                f"any of digits, digits_memorizing, cifar10, got '{shown}'",
             ):
                 manifest_check.check(self.dir, sets=names)
 
