@@ -109,11 +109,14 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             [verdict.CLEAR, verdict.NO_LEAK],
             "Of 2 models and files one is ",
         ),
-        ([verdict.CLEAR] * 2, "All 2 models and files leak, 'b' the most: "),
+        (
+            [verdict.CLEAR] * 2,
+            "All 2 models and files leak, 'b' with the highest AUC: ",
+        ),
         (
             [verdict.CLEAR] * 2 + [verdict.CANNOT_SAY],
-            "2 of 3 models and files leak, 'b' the most: shown two records, "
-            "one of which trained it, an attacker",
+            "2 of 3 models and files leak, 'b' with the highest AUC: shown two "
+            "records, one of which trained it, an attacker",
         ),
         ([verdict.NO_LEAK] * 2, "No attack tells which records trained 'a' or"),
         ([verdict.CANNOT_SAY] * 2, "This audit cannot say whether these 2 "),
