@@ -106,7 +106,8 @@ class ContractTest(Case):
 
     @parameterized.parameters("process", "ray")
     def test_a_job_that_always_dies_is_given_up(self, executor):
-        jobs = [self.job("dead", "die"), self.job("a")]
+        # The other one is slow: it is running at each death.
+        jobs = [self.job("dead", "die"), self.job("a", seconds=0.3)]
         failed = self.execute(jobs, executor)
         self.assertEqual(list(failed), ["dead"])
         self.assertRegex(failed["dead"], "died")

@@ -1,6 +1,5 @@
 """The executor of one machine: a pool of processes, with loky."""
 
-import collections
 import os
 import threading
 import time
@@ -11,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from qmia_tf import extras
 from qmia_tf.experiments.executors.job import Job
 
-# How often a job may be running when a process dies.
+# How often the process of a job may die, its first time among others.
 TRIES = 3
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -23,21 +22,33 @@ _shared = None
 def run(jobs: list[Job], shared, resources) -> Iterator:
     """Yields each job as it ends, with why it failed, or None.
 
-    If a process dies (out of memory, killed) the pool is made anew; the jobs
-    that were running are run again, TRIES times at most.
+    If a process dies (out of memory, killed) the pool is made anew. The jobs
+    that were running then go on one at a time, so that a job which always
+    dies takes no other with it.
     """
-    waiting, tries = list(jobs), collections.Counter()
+    waiting = list(jobs)
     while waiting:
         sizes = {job.name: _size(job) for job in waiting}
+        count = len(waiting)
         for job, reason in _until_broken(waiting, shared, resources):
             waiting.remove(job)
             yield job, reason
-        for job in list(waiting):
-            # A job that was running has written to its log.
-            tries[job.name] += _size(job) != sizes[job.name]
-            if tries[job.name] == TRIES:
-                waiting.remove(job)
-                yield job, f"its process died {TRIES} times; out of memory?"
+        # A job that was running has written to its log.
+        begun = [job for job in waiting if _size(job) != sizes[job.name]]
+        if not begun and len(waiting) == count:
+            # Then it is not the jobs: no process can be started.
+            begun = list(waiting)
+        for job in begun:
+            waiting.remove(job)
+            yield job, _run_alone(job, shared, resources)
+
+
+def _run_alone(job, shared, resources):
+    """Runs a job that was running when a process died."""
+    for _ in range(TRIES - 1):
+        for _, reason in _until_broken([job], shared, resources):
+            return reason
+    return f"its process died {TRIES} times; out of memory?"
 
 
 def _until_broken(jobs, shared, resources):
