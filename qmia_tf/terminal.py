@@ -113,7 +113,8 @@ class Lines:
     def __init__(self, iterable, *, desc, total, initial, unit):
         if total is None and hasattr(iterable, "__len__"):
             total = len(iterable)
-        self._iterable, self._desc, self._unit = iterable, desc, unit
+        self._iterable, self._desc = iterable, desc
+        self._units = f"{unit[:-1]}ies" if unit[-1:] == "y" else f"{unit}s"
         self._total, self._count, self._first = total, initial, initial
         self._postfix = ""
         self._start = time.monotonic()
@@ -149,14 +150,14 @@ class Lines:
         return contextlib.nullcontext()
 
     def _line(self, seconds):
-        parts = [f"{self._count:,} {self._unit}s"]
+        parts = [f"{self._count:,} {self._units}"]
         if self._total:
             share = self._count / self._total
             left = seconds * (self._total - self._count)
             left /= max(1, self._count - self._first)
             parts = [
                 f"{share:.0%} ({self._count:,} of {self._total:,} "
-                f"{self._unit}s)",
+                f"{self._units})",
                 f"about {left:.0f} s left",
             ]
         if self._postfix:
