@@ -8,6 +8,7 @@ swap its sides, so that each record trains exactly half of the models.
 """
 
 import copy
+import functools
 import pathlib
 import sys
 
@@ -21,6 +22,8 @@ from qmia_tf.experiments.executors import Job, Resources, execute
 from qmia_tf.run_dir import COMPUTED, TRAINED, RunDir
 from qmia_tf.training import history
 
+# Small networks take less time for an epoch than for its checkpoint.
+CHECKPOINT_SECONDS = 5
 # A worker whose parent was killed notices within a second or so.
 ORPHAN_SECONDS = 10
 
@@ -165,11 +168,25 @@ def train_one(dataset, *, folder, config, schemes, num_threads):
     from qmia_tf.experiments import run, training_run
 
     with locks.writing(folder, wait=ORPHAN_SECONDS):
-        training_run.train_run(folder, dataset, config)
+        training_run.train_run(
+            folder,
+            dataset,
+            config,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+            kept=_kept_trainer(),
+        )
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)
         run.query_run(folder, dataset, num_threads=num_threads)
     _forget()
+
+
+@functools.cache
+def _kept_trainer():
+    """Of this process, for references follow each other in it."""
+    from qmia_tf.training.kept_trainer import KeptTrainer
+
+    return KeptTrainer()
 
 
 def _forget():
