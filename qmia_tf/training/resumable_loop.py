@@ -1,10 +1,11 @@
 """Training that can be killed at any moment and ends with the same weights.
 
 Each epoch, or one in some seconds, ends with one file, checkpoints/last.keras:
-weights, optimizer and noise states. A run that starts again goes on behind it; epochs are functions
-of (seed, epoch) alone (input_pipeline.py), and TensorFlow's kernels are told
-to be deterministic, so the weights come out equal on the same machine, under
-the same setting of oneDNN and in as many threads. Both are kept with the file.
+weights, optimizer and noise states. A run that starts again goes on behind it;
+epochs are functions of (seed, epoch) alone (input_pipeline.py), and
+TensorFlow's kernels are told to be deterministic, so the weights come out equal
+on the same machine, under the same setting of oneDNN and in as many threads.
+Both are kept with the file.
 """
 
 import math
