@@ -19,15 +19,17 @@ turn, each from the start of its program to the last output:
     no oneDNN           Eigen's kernels
 
 cifar10 is its test set, 5,000 members, and the imagenet stem. Writes OUT: the
-seconds of each turn, models an hour, ratios to keras fit of the same turn, and
-how busy the machine was. Takes half an hour on two free cores, --short two
-minutes, which measures little but the start.
+seconds of each turn, models an hour, ratios to keras fit of the same turn, CPU
+seconds, which other programs disturb least, and how busy the machine was.
+Takes half an hour on two free cores, --short two minutes, which measures
+little but the start.
 """
 
 import contextlib
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -90,11 +92,14 @@ def main(argv):
         child(FLAGS.child)
         return
     seconds = {way: [] for way in FLAGS.ways}
+    cpu = {way: [] for way in FLAGS.ways}
     load = [os.getloadavg()[0]]
     for turn in range(1 if FLAGS.short else FLAGS.turns):
         for way, times in seconds.items():
-            times.append(measure(way))
-            print(f"turn {turn + 1}  {way:17}{times[-1]:8.1f} s", flush=True)
+            for kept, new in zip((times, cpu[way]), measure(way), strict=True):
+                kept.append(new)
+            line = f"turn {turn + 1}  {way:17}{times[-1]:8.1f} s"
+            print(f"{line}  {cpu[way][-1]:8.1f} s of CPU", flush=True)
         load.append(os.getloadavg()[0])
     result = {
         "dataset": FLAGS.dataset,
@@ -104,7 +109,13 @@ def main(argv):
         "processors": os.cpu_count(),
         # Of an idle machine at most what a way itself takes.
         "load": load,
-        "ways": {way: summary(way, seconds, _models()) for way in seconds},
+        "ways": {
+            way: {
+                **summary(way, seconds, _models()),
+                "cpu_seconds": cpu[way],
+            }
+            for way in seconds
+        },
     }
     print(table(result["ways"]))
     if FLAGS.out:
@@ -114,14 +125,16 @@ def main(argv):
 
 
 def measure(way):
-    """The seconds of one way, its process from start to end."""
-    processes, threads, variables = WAYS[way]
-    del processes
+    """Runs one way, its process from start to end.
+
+    Returns: seconds by the clock, and of the processors.
+    """
+    _, threads, variables = WAYS[way]
     threads = threads or os.cpu_count()
     env = {**os.environ, **dict.fromkeys(THREADS, str(threads)), **variables}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(HERE / "references.py"), *sys.argv[1:]]
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _cpu_of_children()
         subprocess.run(
             [*command, f"--child={way}"],
             env={**env, "TMPDIR": folder},
@@ -129,7 +142,13 @@ def measure(way):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+    return seconds, _cpu_of_children() - before
+
+
+def _cpu_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def summary(way, seconds, models):
