@@ -17,7 +17,12 @@ from qmia_tf import locks, quiet, terminal
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
-from qmia_tf.experiments.executors import Job, Resources, execute
+from qmia_tf.experiments.executors import (
+    Job,
+    Resources,
+    execute,
+    require_done,
+)
 from qmia_tf.run_dir import COMPUTED, TRAINED, RunDir
 from qmia_tf.training import history
 
@@ -101,13 +106,7 @@ def train(
         resources=resources,
         noun="reference",
     )
-    if failed:
-        name, reason = next(iter(failed.items()))
-        raise InputError(
-            f"{len(failed)} of {len(jobs)} reference models failed; {name}: "
-            f"{reason} (logs in {RunDir(run_dir).references}); the same "
-            "command trains what is missing"
-        )
+    require_done(failed, jobs, "reference models")
     return [RunDir(run_dir).reference(number).path for number in range(count)]
 
 
