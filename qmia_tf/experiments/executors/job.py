@@ -19,14 +19,14 @@ class Outcome:
 
     Attributes:
         reason: in one line why it failed; None if it did not.
-        seconds: that it took; None where nobody knows.
+        seconds: that it took, of one that did not fail.
     """
 
     reason: str | None = None
-    seconds: float | None = None
+    seconds: float = 0.0
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """One job.
 

@@ -4,6 +4,8 @@ An executor takes jobs from the board and says how each ended. What people see
 is the same whatever the executor and whatever the jobs are.
 """
 
+import collections
+import itertools
 import statistics
 import time
 from collections.abc import Sequence
@@ -35,9 +37,13 @@ class JobBoard:
         self.failed: dict[str, str] = {}
         self._noun, self._total = noun, len(jobs)
         self._waiting, self._done = list(jobs), set()
-        # Job -> bytes of its log before; name -> when it was seen to run.
-        self._taken, self._running = {}, {}
-        self._seconds, self._most_running = [], 1
+        # Of those that were taken: bytes of the log before.
+        self._taken: dict[Job, int] = {}
+        # When they were seen to run.
+        self._running: dict[Job, float] = {}
+        # By function: what those took that are done.
+        self._seconds = collections.defaultdict(list)
+        self._most_running = 1
         self._status = terminal.Status()
 
     @property
@@ -50,7 +56,7 @@ class JobBoard:
         for job in self._waiting:
             if self._done.issuperset(job.after):
                 self._waiting.remove(job)
-                self._taken[job.name] = job.log_size
+                self._taken[job] = job.log_size
                 return job
         return None
 
@@ -61,7 +67,7 @@ class JobBoard:
 
     def has_begun(self, job: Job) -> bool:
         """Whether a job that was taken has written to its log."""
-        return job.log_size != self._taken[job.name]
+        return job.log_size != self._taken[job]
 
     def look(self, taken: Sequence[Job]) -> None:
         """Sees which of the jobs have begun, and shows how far all are.
@@ -73,10 +79,10 @@ class JobBoard:
         if not taken:
             return
         for job in taken:
-            if job.name not in self._running and self.has_begun(job):
-                self._running[job.name] = time.monotonic()
+            if job not in self._running and self.has_begun(job):
+                self._running[job] = time.monotonic()
         self._most_running = max(self._most_running, len(self._running))
-        names = list(self._running)[:MOST_NAMES]
+        names = [job.name for job in self._running][:MOST_NAMES]
         more = ", ..." if len(self._running) > MOST_NAMES else ""
         which = f" ({', '.join(names)}{more})" if names else ""
         self._status.show(f"{self._noun}s: {self.summary(which)}")
@@ -86,12 +92,11 @@ class JobBoard:
         self._forget(job)
         if outcome.reason is None:
             self._done.add(job.name)
+            self._seconds[job.function].append(outcome.seconds)
             end = "done"
         else:
             self.failed[job.name] = outcome.reason
             end = f"failed: {outcome.reason} (log: {job.log})"
-        if outcome.seconds is not None:
-            self._seconds.append(outcome.seconds)
         self._status.clear()
         terminal.say(f"{self._noun} {job.name} {end}; {self.summary()}")
         if outcome.reason is not None:
@@ -114,24 +119,30 @@ class JobBoard:
         return ", ".join(parts)
 
     def seconds_left(self) -> float | None:
-        """Estimates how long the rest takes, from those that have ended.
+        """Estimates how long the rest takes, from what is done.
 
         As many run at the same time as have done so.
 
-        Returns: None if none has ended.
+        Returns: None if nothing is done.
         """
         if not self._seconds:
             return None
-        mean, now = statistics.fmean(self._seconds), time.monotonic()
-        left = len(self._waiting) + len(self._taken) - len(self._running)
-        running = sum(
-            max(0.0, mean - (now - start)) for start in self._running.values()
-        )
-        return (left * mean + running) / self._most_running
+        now = time.monotonic()
+        left = 0.0
+        for job in (*self._waiting, *self._taken):
+            age = now - self._running.get(job, now)
+            left += max(0.0, self._usual_seconds(job) - age)
+        return left / self._most_running
+
+    def _usual_seconds(self, job):
+        """The mean of those of its function, else of all."""
+        alike = self._seconds.get(job.function)
+        every = itertools.chain(*self._seconds.values())
+        return statistics.fmean(alike or every)
 
     def _forget(self, job):
-        self._taken.pop(job.name, None)
-        self._running.pop(job.name, None)
+        self._taken.pop(job, None)
+        self._running.pop(job, None)
 
     def _fail_followers(self, failed):
         for job in [x for x in self._waiting if failed.name in x.after]:
