@@ -94,11 +94,12 @@ def main(argv):
     attack, resources = options.attack(), executor_options.resources()
     for name in dict.fromkeys(one.dataset for one in grid.runs()):
         early_checks.dataset(name)
-    from qmia_tf.experiments import sweep
+    from qmia_tf.experiments import sweep, sweep_plan
 
     if FLAGS.dry_run:
-        steps = sweep.Steps(FLAGS.until, tuple(FLAGS.schemes), attack)
-        print(sweep.describe(sweep.plan(out, grid, steps, _data()), resources))
+        steps = sweep_plan.Steps(FLAGS.until, FLAGS.schemes, attack)
+        planned = sweep_plan.plan(out, grid, steps, _data())
+        print(sweep_plan.describe(planned, resources))
         return
     if FLAGS.executor == "serial":
         quiet.start_tensorflow()

@@ -127,12 +127,12 @@ class JobBoard:
         """
         if not self._seconds:
             return None
-        now = time.monotonic()
-        left = 0.0
-        for job in (*self._waiting, *self._taken):
+        now, seconds = time.monotonic(), 0.0
+        left = (*self._waiting, *self._taken)
+        for job in left:
             age = now - self._running.get(job, now)
-            left += max(0.0, self._usual_seconds(job) - age)
-        return left / self._most_running
+            seconds += max(0.0, self._usual_seconds(job) - age)
+        return seconds / max(1, min(self._most_running, len(left)))
 
     def _usual_seconds(self, job):
         """The mean of those of its function, else of all."""
