@@ -16,7 +16,7 @@ _FROM = {
     "load_runs": "qmia_tf.report.audited_runs",
     "quantize_model": "qmia_tf.qat",
     "references": "qmia_tf.experiments.own_references",
-    "sweep": "qmia_tf.experiments.sweep",
+    "sweep": "qmia_tf.experiments.run_sweep",
 }
 
 

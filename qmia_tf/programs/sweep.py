@@ -94,7 +94,7 @@ def main(argv):
     attack, resources = options.attack(), executor_options.resources()
     for name in dict.fromkeys(one.dataset for one in grid.runs()):
         early_checks.dataset(name)
-    from qmia_tf.experiments import sweep, sweep_plan
+    from qmia_tf.experiments import run_sweep, sweep_plan
 
     if FLAGS.dry_run:
         steps = sweep_plan.Steps(FLAGS.until, FLAGS.schemes, attack)
@@ -103,7 +103,7 @@ def main(argv):
         return
     if FLAGS.executor == "serial":
         quiet.start_tensorflow()
-    run_dirs = sweep.sweep(
+    run_dirs = run_sweep.sweep(
         out,
         grid,
         until=FLAGS.until,

@@ -201,14 +201,15 @@ TWINS = {
         **alike("experiments.run_grid Grid", "stems", "seeds", "pool"),
         **alike("experiments.run_grid Grid", "split_seed", "member_fraction"),
         **alike("experiments.run_grid Grid", "label_noise", "label_noise_seed"),
-        **alike("experiments.sweep sweep", "out", "until", "schemes", "report"),
+        **alike(
+            "experiments.run_sweep sweep", "out", "until", "schemes", "report"
+        ),
         **{
             name: twin
             for name, twin in TRAINING.items()
             if " Recipe " in twin and name not in ("width", "stem")
         },
         "dataset": "experiments.run_grid Grid datasets",
-        "executor": "experiments.sweep sweep executor",
         "dry_run": "experiments.sweep_plan describe planned",
     },
     "train": {

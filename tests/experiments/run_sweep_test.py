@@ -12,7 +12,7 @@ import tiny_models
 import qmia_tf
 from qmia_tf import files, terminal
 from qmia_tf.data.dataset_cache import DatasetCache
-from qmia_tf.experiments import run, sweep, sweep_plan
+from qmia_tf.experiments import run, run_sweep, sweep_plan
 from qmia_tf.experiments.executors import Resources
 from qmia_tf.experiments.run_grid import Grid
 from qmia_tf.experiments.sweep_plan import Steps
@@ -55,7 +55,7 @@ class SweepTest(folders.Folder):
         return Grid(**{"datasets": [str(self.data)], "widths": [2], **options})
 
     def sweep(self, *, grid=None, attack=None, **options):
-        return sweep.sweep(
+        return run_sweep.sweep(
             self.out,
             grid or self.grid(),
             attack={**ATTACK, **(attack or {})},
