@@ -222,12 +222,12 @@ def _changed(way):
     """The library with one thing other; of one process only."""
     import tensorflow as tf
 
-    from qmia_tf.experiments import reference_models
+    from qmia_tf.experiments import model_job
     from qmia_tf.training import epoch_loop
 
     if way == "traced each time":
         return mock.patch.multiple(
-            reference_models, _kept_trainer=lambda: None, CHECKPOINT_SECONDS=0
+            model_job, kept_trainer=lambda: None, CHECKPOINT_SECONDS=0
         )
     if way != "XLA":
         return contextlib.nullcontext()
