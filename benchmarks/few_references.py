@@ -12,7 +12,8 @@ the references are read.
 Measured for each attack of the table that takes references, for the margin,
 which takes none, and for each count: TPR at 0.1 % and 1 % FPR, and AUC. Also
 for the last run with the first one's references: an attacker who does not know
-the bits. Writes OUT, and draws --figure of it. Takes a minute on a core.
+the bits. Writes OUT, of which docs/figures/few_references.py draws a figure.
+Takes a minute on a core.
 """
 
 import dataclasses
@@ -44,7 +45,6 @@ def define_flags():
     flags.DEFINE_list("runs", [], "run directories with references/")
     flags.DEFINE_list("counts", [2, 4, 8, 16, 32], "references a target")
     flags.DEFINE_string("out", str(HERE / "few_references.json"), "to write")
-    flags.DEFINE_string("figure", None, "the .svg file to draw")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -188,8 +188,6 @@ def main(argv):
     }
     pathlib.Path(FLAGS.out).write_text(table.as_json(result))
     print(table.text(result))
-    if FLAGS.figure:
-        table.draw(result, FLAGS.figure)
 
 
 if __name__ == "__main__":

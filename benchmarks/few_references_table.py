@@ -1,10 +1,10 @@
-"""The tables and the figure of benchmarks/few_references.py."""
+"""The tables of benchmarks/few_references.py."""
 
 import json
 
 import numpy as np
 
-from qmia_tf import files, plot_settings
+from qmia_tf import files
 from qmia_tf.statistics import seed_means
 
 AT_LOW, AUC = "tpr_at_0.001", "auc"
@@ -91,65 +91,3 @@ def changes(result, after, before, *, references, metric):
         )
         for attack in sides[0]
     }
-
-
-def draw(result, path):
-    """TPR at 0.1 % FPR over the number of references, a panel a run."""
-    plot_settings.import_matplotlib()
-    settings = {
-        "svg.hashsalt": "qmia_tf",
-        "font.size": 9,
-        "svg.fonttype": "path",
-    }
-    with plot_settings.plain(settings):
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 3.6), layout="constrained")
-        runs = list(result["rows"])[:2]
-        panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
-        for panel, run in zip(panels, runs, strict=True):
-            _draw_run(panel, result["rows"][run], run)
-        panels[0].set_ylabel(METRICS[AT_LOW])
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center")
-        figure.savefig(path, metadata={"Date": None})
-
-
-def _draw_run(panel, rows, run):
-    for attack in dict.fromkeys(r["attack"] for r in rows if r["references"]):
-        own = [row for row in rows if row["attack"] == attack]
-        family, _, kind = attack.partition("_")
-        panel.plot(
-            [row["references"] for row in own],
-            [np.mean(row[AT_LOW]) for row in own],
-            color=COLOURS[family],
-            linestyle="--" if kind == "offline" else "-",
-            marker=MARKERS[family],
-            markersize=4,
-            label=attack,
-        )
-    [alone] = [row for row in rows if row["attack"] == "margin"]
-    panel.axhline(np.mean(alone[AT_LOW]), color="grey", lw=1, label="margin")
-    panel.set_xscale("log", base=2)
-    counts = sorted({row["references"] for row in rows})[1:]
-    panel.set_xticks(counts, [str(count) for count in counts])
-    panel.set_xlabel("reference models")
-    panel.set_title(run)
-    panel.yaxis.set_major_formatter(lambda x, _: f"{x:.1%}")
-
-
-# Told apart without colours too.
-COLOURS = {
-    "difficulty": "#666666",
-    "lira": "#0072b2",
-    "rmia": "#d55e00",
-    "base": "#009e73",
-    "bavaria": "#cc79a7",
-}
-MARKERS = {
-    "difficulty": "x",
-    "lira": "o",
-    "rmia": "s",
-    "base": "^",
-    "bavaria": "D",
-}
