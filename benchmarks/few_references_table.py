@@ -32,39 +32,62 @@ def _rounded(value):
 
 
 def text(result) -> str:
-    """A Markdown table for each run and metric, in per cent or hundredths.
-
-    The largest mean of a column is bold.
-    """
+    """Markdown of all that was measured."""
     return "\n\n".join(
-        f"{run}: {title}\n\n{_one(rows, metric)}"
+        f"{run}: {title}\n\n{one(rows, [metric])}"
         for run, rows in result["rows"].items()
         for metric, title in METRICS.items()
     )
 
 
-def _one(rows, metric):
+def one(rows, metrics) -> str:
+    """A Markdown table: attacks by numbers of references, means over targets.
+
+    The largest mean of a column is bold, of each metric.
+
+    Args:
+        rows: of one network.
+        metrics: keys of METRICS; of several a cell has one after another.
+    """
     counts = sorted({row["references"] for row in rows})[1:]
     means = {
-        (row["attack"], row["references"]): np.mean(row[metric]) for row in rows
+        (row["attack"], row["references"], metric): np.mean(row[metric])
+        for row in rows
+        for metric in metrics
     }
     best = {
-        count: max(x for (_, k), x in means.items() if k == count)
+        (count, metric): max(
+            x for (_, k, m), x in means.items() if (k, m) == (count, metric)
+        )
         for count in counts
+        for metric in metrics
     }
     lines = [
         "| references | " + " | ".join(map(str, counts)) + " |",
         "|---" * (len(counts) + 1) + "|",
     ]
     for attack in dict.fromkeys(row["attack"] for row in rows):
-        alone = means.get((attack, 0))
         cells = []
         for count in counts:
-            value = means.get((attack, count), alone)
-            cell = f"{value:.3f}" if metric == AUC else f"{value:.2%}"[:-1]
-            cells.append(f"**{cell}**" if value == best[count] else cell)
+            values = {
+                metric: means.get(
+                    (attack, count, metric), means.get((attack, 0, metric))
+                )
+                for metric in metrics
+            }
+            cells.append(
+                ", ".join(
+                    _cell(metric, value, value == best[count, metric])
+                    for metric, value in values.items()
+                )
+            )
         lines.append(f"| `{attack}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(metric, value, is_best):
+    text = f"{value:.3f}" if metric == AUC else f"{100 * value:.1f}"
+    return f"**{text}**" if is_best else text
 
 
 def changes(result, after, before, *, references, metric):
