@@ -90,6 +90,43 @@ def _cell(metric, value, is_best):
     return f"**{text}**" if is_best else text
 
 
+def answers(result, metric) -> str:
+    """A Markdown table of the runs at the largest number of references.
+
+    Each cell is a mean over targets with its interval; of a change, over
+    pairs of targets with the same members.
+    """
+    full, quantized, unmatched = result["rows"]
+    count = max(row["references"] for row in result["rows"][full])
+    matched = changes(result, quantized, full, references=count, metric=metric)
+    other = changes(
+        result, unmatched, quantized, references=count, metric=metric
+    )
+    lines = [
+        f"| {METRICS[metric]} | {full} | {quantized} | change | {unmatched} "
+        "| change |",
+        "|---" * 6 + "|",
+    ]
+    for attack, (before, after, change) in matched.items():
+        _, by_others, of_references = other[attack]
+        cells = [
+            _interval(metric, x)
+            for x in (before, after, change, by_others, of_references)
+        ]
+        lines.append(f"| `{attack}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _interval(metric, estimate):
+    numbers = [
+        f"{x:.3f}" if metric == AUC else f"{100 * x:.1f}"
+        for x in (estimate.value, estimate.low, estimate.high)
+    ]
+    # No minus before what is rounded to zero.
+    numbers = [x.lstrip("-") if not float(x) else x for x in numbers]
+    return "{} [{}, {}]".format(*numbers)
+
+
 def changes(result, after, before, *, references, metric):
     """The paired change of each attack between two of the runs' rows.
 
@@ -97,6 +134,7 @@ def changes(result, after, before, *, references, metric):
         after, before: keys of result["rows"].
         references: how many.
     Returns: attack -> seed_means' estimates (before, after, change).
+    Raises: KeyError if there is no such run.
     """
     sides = [
         {

@@ -19,7 +19,7 @@ LOOKS = {
     "base": (drawing.GREEN, "^"),
     "bavaria": ("#cc79a7", "D"),
 }
-TITLES = {"float": "full precision", "w4a4": "(4, 4)"}
+TITLES = {"w32a32": "full precision", "w4a4": "(4, 4)"}
 METRIC = "tpr_at_0.001"
 
 
