@@ -1,12 +1,24 @@
-"""The tables of benchmarks/few_references.py."""
+"""The tables of benchmarks/few_references.py, and where pages have them.
+
+    python benchmarks/few_references_table.py
+
+Puts the tables of few_references.json between their marks in docs/.
+"""
 
 import json
+import pathlib
+import re
 
 import numpy as np
 
 from qmia_tf import files
 from qmia_tf.statistics import seed_means
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+STORED = ROOT / "benchmarks" / "few_references.json"
+PAGES = (ROOT / "docs/attacks.md", ROOT / "docs/reproduction.md")
+# <!-- few: NAME --> ... <!-- end -->
+PART = re.compile(r"(<!-- few: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 AT_LOW, AUC = "tpr_at_0.001", "auc"
 METRICS = {
     AT_LOW: "TPR at 0.1 % FPR",
@@ -152,3 +164,28 @@ def changes(result, after, before, *, references, metric):
         )
         for attack in sides[0]
     }
+
+
+def fill(page, result) -> str:
+    """Puts the tables between their marks in a page, Markdown."""
+    full, quantized, _ = result["rows"]
+    parts = {
+        name: one(result["rows"][name], [AT_LOW, AUC])
+        for name in (full, quantized)
+    }
+    parts["answer"] = answers(result, AT_LOW)
+    parts["answer, AUC"] = answers(result, AUC)
+    return PART.sub(
+        lambda match: f"{match[1]}{parts[match[2]]}\n{match[3]}", page
+    )
+
+
+def main():
+    """Fills the pages."""
+    result = json.loads(STORED.read_text())
+    for page in PAGES:
+        page.write_text(fill(page.read_text(), result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """The parts of the reference benchmarks that can be wrong without training."""
 
+import json
 import pathlib
 import sys
 from unittest import mock
@@ -111,6 +112,21 @@ class FewReferencesTest(absltest.TestCase):
         (self.dir / "references" / "r00").rename(self.dir / "r00")
         with self.assertRaisesRegex(InputError, "are not pairs"):
             few_references.Models.load(self.dir, 2)
+
+
+class PagesTest(absltest.TestCase):
+    def test_tables_are_those_of_the_stored_numbers(self):
+        result = json.loads(few_references_table.STORED.read_text())
+        marks = 0
+        for page in few_references_table.PAGES:
+            text = page.read_text()
+            marks += len(few_references_table.PART.findall(text))
+            self.assertEqual(
+                few_references_table.fill(text, result),
+                text,
+                "it is old: run python benchmarks/few_references_table.py",
+            )
+        self.assertEqual(marks, 4)
 
 
 class ReferencesTest(absltest.TestCase):
