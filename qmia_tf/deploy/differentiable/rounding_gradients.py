@@ -1,0 +1,52 @@
+"""Rounding to codes whose gradients pass straight through."""
+
+import numpy as np
+import tensorflow as tf
+
+EVEN, AWAY, UP = "even", "away", "up"
+ROUNDED = {
+    EVEN: tf.round,
+    AWAY: lambda x: tf.sign(x) * tf.floor(tf.abs(x) + 0.5),
+    UP: lambda x: tf.floor(x + 0.5),
+}
+
+
+@tf.custom_gradient
+def straight_through_round(x):
+    """Rounds halves to even.
+
+    value: round(x)        gradient: dy
+    """
+    return tf.round(x), lambda dy: dy
+
+
+def to_levels(
+    x,
+    low: float,
+    high: float,
+    *,
+    least: float = -np.inf,
+    most: float = np.inf,
+    halves: str = EVEN,
+):
+    """Rounds to the levels low..high, where an activation keeps least..most.
+
+    value: clip(round(x), max(low, least), min(high, most))
+    gradient: dy where low <= x <= high and least < x < most, as of a clip
+        and of relu
+
+    Args:
+        x: float tensor, in units of the level.
+        low, high: what the type holds.
+        least, most: of the activation.
+        halves: a key of ROUNDED.
+    """
+
+    @tf.custom_gradient
+    def rounded(x):
+        inside = (x >= low) & (x <= high) & (x > least) & (x < most)
+        ends = max(low, np.round(least)), min(high, np.round(most))
+        level = tf.clip_by_value(ROUNDED[halves](x), *ends)
+        return level, lambda dy: tf.where(inside, dy, tf.zeros_like(dy))
+
+    return rounded(x)
