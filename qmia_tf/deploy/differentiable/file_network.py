@@ -167,6 +167,8 @@ class FileNetwork:
 
     @staticmethod
     def _stays(call, known):
+        if call.option("fusedActivationFunction", 0):
+            return False
         return known.moves and all(
             tensor.scale == call.output.scale
             for tensor in call.tensors
@@ -268,6 +270,7 @@ def _finished(call, known, result):
             least=least / scale,
             most=most / scale,
             halves=known.halves,
+            zero_point=float(call.output.zero_points[0]),
         )
     if (least, most) == (0.0, np.inf):
         return tf.nn.relu(result)

@@ -16,7 +16,8 @@ from qmia_tf.deploy.differentiable.file_graph import FileOp, FileTensor
 from qmia_tf.deploy.differentiable.file_layers import PADDINGS
 from qmia_tf.deploy.differentiable.rounding_gradients import (
     AWAY,
-    EVEN,
+    EVEN_CODE,
+    EVEN_LEVEL,
     straight_through_round,
 )
 
@@ -93,7 +94,7 @@ class GraphOp:
 
     compute: Callable
     moves: bool = False
-    halves: str = EVEN
+    halves: str = EVEN_LEVEL
     clip: tuple[float, float] = (-INF, INF)
 
 
@@ -234,8 +235,8 @@ OPS = {
     "DEQUANTIZE": GraphOp(_first),
     "AVERAGE_POOL_2D": GraphOp(_pooled(tf.nn.avg_pool2d), halves=AWAY),
     "MAX_POOL_2D": GraphOp(_pooled(tf.nn.max_pool2d), moves=True),
-    "MEAN": GraphOp(_reduced(tf.reduce_mean)),
-    "SUM": GraphOp(_reduced(tf.reduce_sum)),
+    "MEAN": GraphOp(_reduced(tf.reduce_mean), halves=EVEN_CODE),
+    "SUM": GraphOp(_reduced(tf.reduce_sum), halves=EVEN_CODE),
     "REDUCE_MAX": GraphOp(_reduced(tf.reduce_max), moves=True),
     "RELU": GraphOp(_first, clip=CLIPS[_KINDS.RELU]),
     "RELU6": GraphOp(_first, clip=CLIPS[_KINDS.RELU6]),

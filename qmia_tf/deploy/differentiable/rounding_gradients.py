@@ -3,11 +3,19 @@
 import numpy as np
 import tensorflow as tf
 
-EVEN, AWAY, UP = "even", "away", "up"
+EVEN_LEVEL, EVEN_CODE, AWAY = "even level", "even code", "away from code 0"
+
+
+def _away(x, zero_point):
+    code = x + zero_point
+    return tf.sign(code) * tf.floor(tf.abs(code) + 0.5) - zero_point
+
+
+# Where halves go.
 ROUNDED = {
-    EVEN: tf.round,
-    AWAY: lambda x: tf.sign(x) * tf.floor(tf.abs(x) + 0.5),
-    UP: lambda x: tf.floor(x + 0.5),
+    EVEN_LEVEL: lambda x, zero_point: tf.round(x),
+    EVEN_CODE: lambda x, zero_point: tf.round(x + zero_point) - zero_point,
+    AWAY: _away,
 }
 
 
@@ -27,7 +35,8 @@ def to_levels(
     *,
     least: float = -np.inf,
     most: float = np.inf,
-    halves: str = EVEN,
+    halves: str = EVEN_LEVEL,
+    zero_point: float = 0.0,
 ):
     """Rounds to the levels low..high, where an activation keeps least..most.
 
@@ -40,13 +49,14 @@ def to_levels(
         low, high: what the type holds.
         least, most: of the activation.
         halves: a key of ROUNDED.
+        zero_point: code of level 0.
     """
 
     @tf.custom_gradient
     def rounded(x):
         inside = (x >= low) & (x <= high) & (x > least) & (x < most)
         ends = max(low, np.round(least)), min(high, np.round(most))
-        level = tf.clip_by_value(ROUNDED[halves](x), *ends)
+        level = tf.clip_by_value(ROUNDED[halves](x, zero_point), *ends)
         return level, lambda dy: tf.where(inside, dy, tf.zeros_like(dy))
 
     return rounded(x)
