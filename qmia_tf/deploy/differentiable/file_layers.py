@@ -6,6 +6,7 @@ levels of scale 1. A layer's sum of levels is that of integers, exact up to
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -23,12 +24,12 @@ LAYERS = (CONV, DEPTHWISE, DENSE)
 BYTE = 255.0
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class FileLayer:
     """A convolution or a dense layer, with its dequantized weights.
 
     Attributes:
-        name: of its kernel in the file.
+        name: the Keras layer's, as far as the file tells.
         op: its op.
         kernel: tf.Variable float32, [height, width, channels / groups,
             filters], depthwise [height, width, channels, multiple], dense
@@ -38,6 +39,7 @@ class FileLayer:
             floats.
         is_dynamic: whether the file rounds this layer's float inputs, each
             record to a grid of its own.
+        places: how often the kernel lies on a record.
     """
 
     name: str
@@ -46,6 +48,19 @@ class FileLayer:
     bias: tf.Variable | None
     scales: np.ndarray | None
     is_dynamic: bool
+    places: int
+
+    @property
+    def depth(self) -> int:
+        """How many inputs a sum is of."""
+        is_depthwise = self.op.name == DEPTHWISE
+        return math.prod(self.kernel.shape[: 2 if is_depthwise else -1])
+
+    @property
+    def seen(self) -> int:
+        """How many inputs all sums of a place are of, without groups."""
+        is_depthwise = self.op.name == DEPTHWISE
+        return math.prod(self.kernel.shape[: 3 if is_depthwise else -1])
 
     @property
     def trainable_weights(self) -> list[tf.Variable]:
@@ -70,16 +85,18 @@ class FileLayer:
         is_conv = self.op.name == CONV
         return channels // self.kernel.shape[2] if is_conv else 1
 
+    def inputs(self, x):
+        """The levels that are summed, of those that come in."""
+        return _rounded_by_record(x) if self.is_dynamic else x
+
     def call(self, x, scale, output_scale):
         """Sums the input's levels, in units of the output's levels.
 
         Args:
-            x: float32 levels.
+            x: of `inputs`.
             scale: of the input.
             output_scale: of the output.
         """
-        if self.is_dynamic:
-            x = _rounded_by_record(x)
         kernel, factor = self.kernel, scale / output_scale
         if self.scales is not None:
             kernel = straight_through_round(kernel / self._kernel_scales)
@@ -119,12 +136,36 @@ class FileLayer:
         return sums[0] if groups == 1 else tf.concat(sums, -1)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerCall:
+    """A layer while a network runs.
+
+    Attributes:
+        layer: the layer.
+        inputs: the values that it sums.
+        sums: its sums, in units of the output's levels.
+        output_scale: of the output.
+    """
+
+    layer: FileLayer
+    inputs: tf.Tensor
+    sums: tf.Tensor
+    output_scale: np.float32
+
+
 def make_layer(
-    op: FileOp, source: FileTensor, kernel: FileTensor, bias: FileTensor | None
+    op: FileOp,
+    source: FileTensor,
+    kernel: FileTensor,
+    bias: FileTensor | None,
+    *,
+    name: str,
+    places: int,
 ) -> FileLayer:
     """Makes the layer of an op from the file's constants."""
     return FileLayer(
-        name=kernel.name,
+        name=name,
+        places=places,
         op=op,
         kernel=_variable(_as_keras(op.name, kernel.values(), source)),
         bias=None if bias is None else _variable(bias.values().reshape(-1)),

@@ -1,5 +1,7 @@
 """A .tflite file as a TensorFlow graph that gradients pass through."""
 
+import collections
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,11 +11,12 @@ from qmia_tf.deploy.differentiable import file_graph
 from qmia_tf.deploy.differentiable.file_graph import FileGraph
 from qmia_tf.deploy.differentiable.file_layers import (
     LAYERS,
-    FileLayer,
+    LayerCall,
     make_layer,
 )
 from qmia_tf.deploy.differentiable.graph_ops import CLIPS, OPS, Call, GraphOp
 from qmia_tf.deploy.differentiable.rounding_gradients import to_levels
+from qmia_tf.deploy.tflite.file_contents import layer_name
 
 KNOWN = (*LAYERS, *OPS)
 # What may stand between the logits' softmax and the end of a file.
@@ -40,6 +43,7 @@ class FileNetwork:
         self.output = tensors[graph.output].port(graph.output)
         self._file_batch = max(tensors[graph.input].shape[:1], default=1)
         self._made_by = {i: op for op in graph.ops for i in op.outputs}
+        self._names = collections.Counter()
         self._kernels = {
             op.index: self._layer(op) for op in graph.ops if op.name in LAYERS
         }
@@ -66,7 +70,11 @@ class FileNetwork:
                 float32 values.
         Returns: float32 [N, C]: what the file's output codes stand for.
         """
-        data = self.run(values)[self._graph.output]
+        return self.outputs(self.run(values))
+
+    def outputs(self, tensors: dict) -> tf.Tensor:
+        """The outputs [N, C] among what `run` gave."""
+        data = tensors[self._graph.output]
         data = tf.reshape(data, (-1, data.shape[-1]))
         return data * self._graph.tensors[self._graph.output].scale
 
@@ -119,14 +127,13 @@ class FileNetwork:
         self,
         values,
         *,
-        watch: Callable[[FileLayer, tf.Tensor, tf.Tensor], None] | None = None,
+        watch: Callable[[LayerCall], None] | None = None,
     ) -> dict[int, tf.Tensor]:
         """Runs a batch; gives the levels of every tensor, by its index.
 
         Args:
             values: as of a call.
-            watch: takes each layer, its input and its sums as they are made,
-                in units of the levels of input and output.
+            watch: takes each layer's call when its sums are made.
         """
         graph = self._graph
         data = {**self._constants, graph.input: self._input_levels(values)}
@@ -156,11 +163,11 @@ class FileNetwork:
         if layer is None:
             result = known.compute(call)
         else:
-            result = layer.call(
-                call.x, call.tensors[0].scale, call.output.scale
-            )
+            scale, output_scale = call.tensors[0].scale, call.output.scale
+            inputs = layer.inputs(call.x)
+            result = layer.call(inputs, scale, output_scale)
             if watch:
-                watch(layer, call.x, result)
+                watch(LayerCall(layer, inputs * scale, result, output_scale))
         if call.output.is_quantized and self._stays(call, known):
             return result
         return _finished(call, known, result)
@@ -215,8 +222,18 @@ class FileNetwork:
     def _layer(self, op):
         tensors = self._graph.tensors
         source, kernel, *bias = (*op.inputs, -1)[:3]
-        ends = [self._weights(op, index) for index in (kernel, *bias)]
-        return make_layer(op, tensors[source], *ends)
+        weights = [self._weights(op, index) for index in (kernel, *bias)]
+        output = tensors[op.outputs[0]]
+        name = layer_name(tensors[kernel].name, output.name)
+        self._names[name] += 1
+        count = self._names[name]
+        return make_layer(
+            op,
+            tensors[source],
+            *weights,
+            name=name if count == 1 else f"{name}_{count}",
+            places=math.prod(output.shape[:-1]) // self._file_batch,
+        )
 
     def _weights(self, op, index):
         """A constant, or the one that a DEQUANTIZE makes floats of."""
