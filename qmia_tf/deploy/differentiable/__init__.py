@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from qmia_tf.deploy.differentiable.code_agreement import Agreement, compare
+
 if TYPE_CHECKING:
     from qmia_tf.deploy.differentiable.file_network import FileNetwork
 
@@ -32,3 +34,22 @@ def load(source) -> "FileNetwork":
     else:
         content, name = model_file.read(source), source
     return file_network.FileNetwork(file_graph.read(content, name))
+
+
+def agreement(network: "FileNetwork", interpreter, values) -> Agreement:
+    """Measures how far a graph's outputs are from its file's.
+
+        interpreter = IsolatedInterpreter(path, limits=BY_SIZES)
+        print(differentiable.agreement(network, interpreter, codes))
+
+    Args:
+        network: of `load`.
+        interpreter: of the same file, tflite.interpreter.Interpreter or
+            tflite.isolation.IsolatedInterpreter under the kernels in question.
+        values: [N, ...] of the input's own type, at most a batch.
+    """
+    return compare(
+        network(values).numpy(),
+        interpreter.output.dequantize(interpreter.run(values)),
+        step=interpreter.output_step,
+    )

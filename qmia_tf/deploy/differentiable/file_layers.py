@@ -34,7 +34,7 @@ class FileLayer:
         kernel: tf.Variable float32, [height, width, channels / groups,
             filters], depthwise [height, width, channels, multiple], dense
             [inputs, units].
-        bias: tf.Variable float32 [filters], or None.
+        bias: tf.Variable float32 [filters]; zeros where the file has none.
         scales: float32 of the kernel's codes, one or a filter's; None of
             floats.
         is_dynamic: whether the file rounds this layer's float inputs, each
@@ -45,7 +45,7 @@ class FileLayer:
     name: str
     op: FileOp
     kernel: tf.Variable
-    bias: tf.Variable | None
+    bias: tf.Variable
     scales: np.ndarray | None
     is_dynamic: bool
     places: int
@@ -65,7 +65,7 @@ class FileLayer:
     @property
     def trainable_weights(self) -> list[tf.Variable]:
         """Kernel and bias."""
-        return [x for x in (self.kernel, self.bias) if x is not None]
+        return [self.kernel, self.bias]
 
     @property
     def windows(self) -> dict:
@@ -102,8 +102,6 @@ class FileLayer:
             kernel = straight_through_round(kernel / self._kernel_scales)
             factor = scale * self.scales / output_scale
         sums = self._sums(x, kernel)
-        if self.bias is None:
-            return sums * factor
         if self.scales is None or self.is_dynamic:
             return sums * factor + self.bias / output_scale
         levels = straight_through_round(self.bias / (scale * self.scales))
@@ -159,16 +157,19 @@ def make_layer(
     kernel: FileTensor,
     bias: FileTensor | None,
     *,
+    output: FileTensor,
     name: str,
     places: int,
 ) -> FileLayer:
     """Makes the layer of an op from the file's constants."""
+    # Converters leave out a bias of zeros.
+    zeros = np.zeros(math.prod(output.shape[-1:]), np.float32)
     return FileLayer(
         name=name,
         places=places,
         op=op,
         kernel=_variable(_as_keras(op.name, kernel.values(), source)),
-        bias=None if bias is None else _variable(bias.values().reshape(-1)),
+        bias=_variable(zeros if bias is None else bias.values().reshape(-1)),
         scales=kernel.scales if kernel.is_quantized else None,
         is_dynamic=kernel.is_quantized and not source.is_quantized,
     )

@@ -231,6 +231,7 @@ class FileNetwork:
             op,
             tensors[source],
             *weights,
+            output=output,
             name=name if count == 1 else f"{name}_{count}",
             places=math.prod(output.shape[:-1]) // self._file_batch,
         )

@@ -110,10 +110,8 @@ def squared_norms(
         gradient: of its sums, likewise.
         records: N.
     """
-    bias = 0.0
-    if layer.bias is not None:
-        sums = tf.reshape(gradient, (records, -1, gradient.shape[-1]))
-        bias = _squares(tf.reduce_sum(sums, 1))
+    sums = tf.reshape(gradient, (records, -1, gradient.shape[-1]))
+    bias = _squares(tf.reduce_sum(sums, 1))
     if layer.op.name == DENSE:
         return bias + _of_products(inputs, gradient, layer, records)
     if layer.op.name == DEPTHWISE:
