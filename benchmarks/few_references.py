@@ -145,8 +145,9 @@ def inputs_of(targets, target, references, count) -> AttackInputs:
 
 
 def reference_attacks():
-    """The names of the attacks that need reference models."""
-    return [a.name for a in ATTACKS if "references" in a.needs]
+    """The names of the attacks that need reference models and no more."""
+    needs = {"probabilities", "references"}
+    return [a.name for a in ATTACKS if set(a.needs) == needs]
 
 
 def metrics(scores, members):
