@@ -32,7 +32,7 @@ def writing(folder) -> Iterator[None]:
     free_memory()
 
 
-def train(folder, dataset, config, **options) -> None:
+def train(folder, dataset, config, *, tensorboard_every: int = 0) -> None:
     """Trains a model, or goes on, at the least cost of one among many.
 
     Models of one network that follow each other in a process share what
@@ -40,9 +40,7 @@ def train(folder, dataset, config, **options) -> None:
     trained alone. A kill costs the epoch it falls in, and of shorter epochs
     those of a few seconds.
 
-    Args:
-        **options: as of training_run.train_run.
-    Raises: InputError as training_run.train_run.
+    Args and Raises: as training_run.train_run.
     """
     from qmia_tf.experiments import training_run
 
@@ -52,7 +50,7 @@ def train(folder, dataset, config, **options) -> None:
         config,
         checkpoint_seconds=CHECKPOINT_SECONDS,
         kept=kept_trainer(),
-        **options,
+        tensorboard_every=tensorboard_every,
     )
 
 
