@@ -19,7 +19,7 @@ not. Of the run itself only the references are read.
 Measured for each attack of the table that takes references, for the gap and
 the margin, which take none, and for each count: TPR at 0.1 % and 1 % FPR, and
 AUC. Also for the last run with the first one's references: an attacker who
-does not know the bits. Writes OUT, of which docs/figures/few_references.py
+does not know the bits. Writes OUT, of which docs/figures/reference_counts.py
 draws a figure. Takes a minute on a core; training takes 80.
 """
 

@@ -1,6 +1,6 @@
 """Draws what attacks find with few reference models, for attacks.md.
 
-    python docs/figures/few_references.py
+    python docs/figures/reference_counts.py
 
 Reads benchmarks/few_references.json.
 """
@@ -23,7 +23,7 @@ TITLES = {"w32a32": "full precision", "w4a4": "(4, 4)"}
 METRIC = "tpr_at_0.001"
 
 
-def few_references(rows_of):
+def reference_counts(rows_of):
     """TPR at 0.1 % FPR over the number of references, a panel a network.
 
     Args:
@@ -71,7 +71,7 @@ def few_references(rows_of):
 def main(folder=drawing.FOLDER):
     """Draws it; returns its path in a list."""
     rows_of = json.loads(STORED.read_text())["rows"]
-    return [drawing.save(few_references(rows_of), "few_references", folder)]
+    return [drawing.save(reference_counts(rows_of), "reference_counts", folder)]
 
 
 if __name__ == "__main__":
