@@ -112,9 +112,7 @@ def of_forms(
             for x in own
             if x not in labelled
         }
-        leaks.append(
-            _of_form(form, inputs, scores, attacks, answered, outputs)
-        )
+        leaks.append(_of_form(form, inputs, scores, attacks, answered, outputs))
     return [*leaks, _as_answered(outputs, answered)]
 
 
@@ -147,7 +145,9 @@ def _of_form(form, inputs, scores, attacks, answered, outputs):
         measured = measured.reaching_chance()
     areas = measured.auc_by_attack
     attack = max(
-        areas, key=lambda name: (areas[name].low, areas[name].value), default=None
+        areas,
+        key=lambda name: (areas[name].low, areas[name].value),
+        default=None,
     )
     best = choose(scores, members, half)
     pair = evaluated[best], answered.scores[answered.strongest]

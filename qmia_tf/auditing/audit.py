@@ -11,6 +11,7 @@ from qmia_tf import terminal
 from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
+    answer_leaks,
     equal_rows,
     leak_comparison,
     leak_test,
@@ -61,6 +62,7 @@ class AuditConfig:
             none.
         allow_chance: goes on though a user's model is right on its members
             as chance would be, or clearly better in another range.
+        answer_forms: measures what coarser outputs would hide, too.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
     Raises: InputError if a field is of another type or out of range.
@@ -72,6 +74,7 @@ class AuditConfig:
     tfprivacy: Settings | None = None
     label_only: LabelOnly | None = None
     allow_chance: bool = False
+    answer_forms: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
@@ -207,18 +210,19 @@ def audit_outputs(
         say(f"{name}: {outputs.labels.size} records")
         known = auxiliary.get(name, Auxiliary())
         inputs = make_attack_inputs(outputs, known, seed=config.seed)
-        audited_targets.append(
-            audit_target(
-                inputs,
-                reasons=known.reasons,
-                tfprivacy=None if name in repeated else config.tfprivacy,
-                folder=run_dir.tfprivacy,
-                class_names=records.class_names,
-                strata=config.strata,
-                attack_options=config.attack_options,
-                progress=progress,
-            )
+        audited = audit_target(
+            inputs,
+            reasons=known.reasons,
+            tfprivacy=None if name in repeated else config.tfprivacy,
+            folder=run_dir.tfprivacy,
+            class_names=records.class_names,
+            strata=config.strata,
+            attack_options=config.attack_options,
+            progress=progress,
         )
+        if config.answer_forms and name not in repeated:
+            audited = _with_answers(audited, outputs, known, config)
+        audited_targets.append(audited)
         others = [other for other in joint_with if other.target != name]
         if others and name not in repeated:
             with terminal.working(f"{name}: joint attack"):
@@ -288,6 +292,25 @@ def audit_outputs(
     )
     result.save(run_dir.audit)
     return result
+
+
+def _with_answers(audited, outputs, known, config):
+    """Adds what coarser outputs would hide."""
+    with terminal.working(f"{outputs.target}: attacks on coarser outputs"):
+        answers = answer_leaks.of_forms(
+            outputs,
+            known,
+            answer_leaks.Answered(
+                audited.scores.scores,
+                audited.audit.leak,
+                audited.audit.strongest.attack,
+            ),
+            seed=config.seed,
+            attack_options=config.attack_options,
+        )
+    return dataclasses.replace(
+        audited, audit=dataclasses.replace(audited.audit, answers=answers)
+    )
 
 
 def _with_verdict(target, baseline, doubt=""):

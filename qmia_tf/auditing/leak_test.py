@@ -217,9 +217,7 @@ def run(
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
-    measured = strengths(
-        scores, members, sweeps=sweeps, fixed=fixed, seed=seed
-    )
+    measured = strengths(scores, members, sweeps=sweeps, fixed=fixed, seed=seed)
     areas = measured.areas
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.answer_leaks import AnswerLeak
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
@@ -185,6 +186,9 @@ class TargetAudit:
             None where it did not compute them, or nobody knows.
         leak: whether all attacks together show a leak, and how large it is;
             None in converted audits of versions 4 and 5.
+        answers: what coarser outputs would hide from who queries, and what
+            they cost the user, the coarsest first; empty if it was switched
+            off, of repeated outputs, and in audits that do not say so.
     """
 
     target: str
@@ -212,6 +216,7 @@ class TargetAudit:
     risky_members: list[RiskyMember]
     onednn: bool | None
     leak: LeakTest | None
+    answers: list[AnswerLeak] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

@@ -67,6 +67,7 @@ def audit(
     download: bool = False,
     allow_chance: bool = False,
     attack_options=None,
+    answer_forms: bool = True,
     pictures: str = "auto",
     name: str | None = None,
     progress=terminal.say,
@@ -124,6 +125,7 @@ def audit(
         label_only=label_only,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
+        answer_forms=answer_forms,
     )
     used = None
     if leave_out_calibration:

@@ -53,7 +53,9 @@ def top_1(outputs: Outputs) -> Outputs:
     seen = outputs.probabilities[rows, top]
     rest = (1 - seen.astype(np.float64)) / others
     # Rounded rows may sum to less than 1; float32 ends of 1 to more.
-    rest = np.clip(rest.astype(np.float32), 0, np.nextafter(seen, np.float32(0)))
+    rest = np.clip(
+        rest.astype(np.float32), 0, np.nextafter(seen, np.float32(0))
+    )
     p = np.repeat(rest[:, None], outputs.classes, axis=1)
     p[rows, top] = seen
     return _of(outputs, p, step=outputs.probability_step / others)
@@ -91,6 +93,4 @@ def _of(outputs, p, *, step):
         "probability_step": step,
         "outputs": PROBABILITIES,
     }
-    return dataclasses.replace(
-        outputs, probabilities=p, logits=None, info=info
-    )
+    return dataclasses.replace(outputs, probabilities=p, logits=None, info=info)

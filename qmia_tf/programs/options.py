@@ -162,6 +162,12 @@ def _define_attacks():
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
     )
+    flags.DEFINE_boolean(
+        "answer_forms",
+        True,
+        "attacks on coarser outputs too: what labels, the top class or fewer "
+        "digits would hide",
+    )
     flags.DEFINE_integer(
         "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
     )
@@ -309,7 +315,7 @@ def audit():
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures"),
+        *("audit_seed", "pictures", "answer_forms"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

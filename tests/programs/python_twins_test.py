@@ -49,6 +49,7 @@ AUDIT = {
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
+    "answer_forms": "experiments.run attack_run answer_forms",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 GATES = {
@@ -106,6 +107,7 @@ TWINS = {
             "tfprivacy",
             "attack_options",
             "pictures",
+            "answer_forms",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",
