@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from qmia_tf.attacks import PLAIN, AttackInputs, with_options
+from qmia_tf.attacks import PLAIN, with_options
 from qmia_tf.attacks.losses import losses
 from qmia_tf.auditing import class_audits, leak_test
 from qmia_tf.auditing.auxiliary import Auxiliary, aligned
 from qmia_tf.auditing.leak_test import LeakTest, LowRate
-from qmia_tf.outputs import Outputs, answer_forms
+from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.answer_forms import ANSWERED, COARSE, LABEL
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.attack_selection import choose
