@@ -1,11 +1,11 @@
-"""What coarser outputs hide from who queries, and what they cost the user.
+"""What outputs hide, by what an attacker sees, and what that costs the user.
 
-One row for each form of the same stored outputs (outputs/answer_forms.py). The
-attacks of the audit run on each form again; nothing is queried.
+One row for each form of the same outputs (outputs/answer_forms.py). The attacks
+of the audit run on each form again; nothing is queried.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -13,13 +13,21 @@ import numpy as np
 from qmia_tf.attacks import PLAIN, with_options
 from qmia_tf.attacks.losses import losses
 from qmia_tf.auditing import class_audits, leak_test
-from qmia_tf.auditing.auxiliary import Auxiliary, aligned
+from qmia_tf.auditing.auxiliary import Auxiliary, unchecked_inputs
 from qmia_tf.auditing.leak_test import LeakTest, LowRate
-from qmia_tf.outputs import Outputs
-from qmia_tf.outputs.answer_forms import ANSWERED, COARSE, LABEL
+from qmia_tf.outputs import Outputs, answer_forms
+from qmia_tf.outputs.answer_forms import (
+    ANSWERED,
+    COARSE,
+    INSIDE,
+    LABEL,
+    LOGITS,
+    PROBABILITIES,
+)
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.calibration_error import calibration_error
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 RATES = leak_test.TESTED
@@ -32,18 +40,22 @@ class AnswerLeak:
     """What one form of the outputs gives away, and what it costs.
 
     The outputs of reference models and of the parent, where there are any, are
-    in the same form. The costs are measured on nonmembers. The class is named
-    before anything is rounded, so a coarser form costs no accuracy.
+    in the same form. The costs are measured on nonmembers. An app names the
+    class before it rounds, so a coarser form costs no accuracy.
 
     Attributes:
-        form: `label`; `top_1`: the class and its probability; `one_digit`,
-            `two_digits`: all probabilities, rounded; `answered`: as the
-            target outputs them, the attacks of `leak`.
+        form: what the attacker sees. `label`; `top_1`: the class and its
+            probability; `one_digit`, `two_digits`: all probabilities, rounded;
+            `answered`: as the target outputs them, the attacks of `leak`;
+            `probabilities`: the softmax of the exact logits, if `answered` is
+            rounded; `logits`: the exact logits; `inside`: the attacks of
+            `holder`. The last three are what who holds the model computes,
+            and are there if it was read.
         attack: whose AUC is surely the highest; None if there is none.
         attacks: how many there are.
         auc: its AUC, with an interval that holds for all attacks on this form
-            at once. Where the test found no leak in a form that shows more,
-            the interval holds 1/2.
+            at once. Where the test found no leak in a form that shows as much
+            or more, the interval holds 1/2.
         tpr_at_fpr: the most that any attack finds at 1 % and 0.1 % FPR.
         change: AUC of the held-out strongest attack minus that on `answered`,
             on the same records: both were chosen on the calibration half, and
@@ -55,7 +67,16 @@ class AnswerLeak:
             label.
     """
 
-    form: Literal["label", "top_1", "one_digit", "two_digits", "answered"]
+    form: Literal[
+        "label",
+        "top_1",
+        "one_digit",
+        "two_digits",
+        "answered",
+        "probabilities",
+        "logits",
+        "inside",
+    ]
     attack: str | None
     attacks: int
     auc: Estimate
@@ -67,8 +88,8 @@ class AnswerLeak:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Answered:
-    """The audit of the outputs as they are.
+class Tested:
+    """A family of attacks on a target, tested.
 
     Attributes:
         scores: of each attack that ran, as leak_test.evaluated_scores.
@@ -81,10 +102,28 @@ class Answered:
     strongest: str
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """What an attacker sees in one form.
+
+    Attributes:
+        form: its key.
+        outputs: of the target.
+        auxiliary: with the outputs of other models in the same form.
+        family: the attacks on a form that shows as much or more.
+    """
+
+    form: str
+    outputs: Outputs
+    auxiliary: Auxiliary
+    family: Tested
+
+
 def of_forms(
     outputs: Outputs,
     auxiliary: Auxiliary,
-    answered: Answered,
+    answered: Tested,
+    holder: Tested | None = None,
     *,
     seed: int,
     attack_options: Mapping[str, Mapping] | None = None,
@@ -94,40 +133,80 @@ def of_forms(
     Args:
         outputs: of the target.
         auxiliary: what was known to the attacks.
-        answered: what they found.
+        answered: what the attacks on the outputs found.
+        holder: what those of who holds the model found; None if it was not
+            read.
     """
     outputs = outputs.in_record_order()
-    attacks = with_options(attack_options or {})
-    attacks = [x for x in attacks if x.name in answered.scores]
-    labelled = [x for x in attacks if set(x.needs) <= {*OF_LABELS}]
-    leaks = []
+    attacks = [
+        attack
+        for attack in with_options(attack_options or {})
+        if attack.name in answered.scores
+    ]
+    leaks = [
+        _of_form(seen, outputs, attacks, answered, seed=seed)
+        for seen in coarse(outputs, auxiliary, answered)
+    ]
+    leaks.append(_of_family(ANSWERED, outputs, answered, None))
+    if holder is None or auxiliary.inside is None:
+        return leaks
+    inside = auxiliary.inside.of_records(outputs.record_ids)
+    exact = inside.outputs_of(outputs)
+    leaks += [
+        _of_form(seen, exact, attacks, answered, seed=seed)
+        for seen in finer(outputs, exact, auxiliary, holder)
+    ]
+    change = _change(
+        holder.scores[holder.strongest], answered, exact.members, seed
+    )
+    return [*leaks, _of_family(INSIDE, exact, holder, change)]
+
+
+def coarse(outputs, auxiliary, answered) -> Iterator[Seen]:
+    """What an app may give instead of its model's outputs."""
     for form, made in COARSE.items():
-        known = in_form(auxiliary, form)
-        inputs = aligned(made(outputs), known, seed=seed)
-        own = [] if form == LABEL else attacks
-        # Labels were named before anything was rounded.
-        scores = {x.name: answered.scores[x.name] for x in labelled}
-        scores |= {
-            x.name: np.asarray(x.scores(inputs), np.float64)
-            for x in own
-            if x not in labelled
-        }
-        leaks.append(_of_form(form, inputs, scores, attacks, answered, outputs))
-    return [*leaks, _as_answered(outputs, answered)]
+        known = _in_form(auxiliary, auxiliary.references, made)
+        yield Seen(form, made(outputs), known, answered)
 
 
-def in_form(auxiliary: Auxiliary, form: str) -> Auxiliary:
+def finer(outputs, exact, auxiliary, holder) -> Iterator[Seen]:
+    """What who holds the model computes: of its exact logits.
+
+    Reference models whose inside was not read take part as they answered.
+    """
+    references = auxiliary.inside_references or auxiliary.references
+    if outputs.probability_step:
+        made = answer_forms.probabilities
+        known = _in_form(auxiliary, references, made)
+        yield Seen(PROBABILITIES, made(exact), known, holder)
+    known = _in_form(auxiliary, references, lambda shown: shown)
+    yield Seen(LOGITS, exact, known, holder)
+
+
+def _in_form(auxiliary, references, made):
     """The same knowledge, with the outputs of other models in a form."""
-    made, parent = COARSE[form], auxiliary.parent
+    parent = auxiliary.parent
     return dataclasses.replace(
         auxiliary,
-        references=tuple(made(x) for x in auxiliary.references),
+        references=tuple(made(x) for x in references),
         parent=parent and made(parent),
+        inside=None,
+        inside_references=(),
     )
 
 
-def _of_form(form, inputs, scores, attacks, answered, outputs):
-    members, half = outputs.members, inputs.calibration
+def _of_form(seen, named, attacks, answered, *, seed):
+    """Runs the attacks on a form; `named` are outputs that name the class."""
+    inputs = unchecked_inputs(seen.outputs, seen.auxiliary, seed=seed)
+    members, half = named.members, inputs.calibration
+    # Of a coarse form the labels were named before anything was rounded.
+    labels = dataclasses.replace(inputs, outputs=named)
+    scores = {}
+    for attack in attacks:
+        of_labels = set(attack.needs) <= {*OF_LABELS}
+        if of_labels or seen.form != LABEL:
+            given = labels if of_labels else inputs
+            scores[attack.name] = np.asarray(attack.scores(given), np.float64)
     learned = {x.name for x in attacks if x.learns}
     evaluated = {
         name: np.where(half & (name in learned), np.nan, score)
@@ -138,10 +217,9 @@ def _of_form(form, inputs, scores, attacks, answered, outputs):
         members,
         fixed=[x.name for x in attacks if x.threshold is not None],
         rates=RATES,
-        seed=inputs.seed,
+        seed=seed,
     )
-    if answered.leak.p_value > answered.leak.level:
-        # A form shows no more than what it was made of.
+    if seen.family.leak.p_value > seen.family.leak.level:
         measured = measured.reaching_chance()
     areas = measured.auc_by_attack
     attack = max(
@@ -149,47 +227,54 @@ def _of_form(form, inputs, scores, attacks, answered, outputs):
         key=lambda name: (areas[name].low, areas[name].value),
         default=None,
     )
-    best = choose(scores, members, half)
-    pair = evaluated[best], answered.scores[answered.strongest]
-    change = delong.paired(*(np.where(half, np.nan, x) for x in pair), members)
+    best = evaluated[choose(scores, members, half)]
     return AnswerLeak(
-        form=form,
+        form=seen.form,
         attack=attack,
         attacks=len(areas),
         auc=Estimate(0.5, 0.0, 1.0) if attack is None else areas[attack],
         tpr_at_fpr=measured.tpr_at_fpr,
-        change=change.difference,
-        **_costs(inputs.outputs, outputs, form),
+        change=_change(best, answered, members, seed),
+        **_costs(seen.form, seen.outputs, named),
     )
 
 
-def _as_answered(outputs, answered):
-    leak = answered.leak
+def _of_family(form, outputs, family, change):
+    """The row of attacks that were tested already."""
+    leak = family.leak
     return AnswerLeak(
-        form=ANSWERED,
+        form=form,
         attack=leak.strongest,
         attacks=len(leak.attacks),
         auc=leak.auc,
         tpr_at_fpr=[x for x in leak.tpr_at_fpr if x.rate in RATES],
-        change=None,
-        **_costs(outputs, outputs, ANSWERED),
+        change=change,
+        **_costs(form, outputs, outputs),
     )
 
 
-def _costs(shown, outputs, form):
+def _change(best, answered, members, seed):
+    """AUC of an attack minus that of the strongest on the outputs."""
+    half = calibration_half(members, seed=seed)
+    pair = best, answered.scores[answered.strongest]
+    scores = [np.where(half, np.nan, score) for score in pair]
+    return delong.paired(*scores, members).difference
+
+
+def _costs(form, shown, named):
     """What a user gets on nonmembers: fields of AnswerLeak.
 
     Args:
         shown: the outputs in this form.
-        outputs: those that name the class.
+        named: those that name the class.
     """
-    rows = np.flatnonzero(~outputs.members)
-    named = outputs.predicted[rows]
-    right = named == outputs.labels[rows]
+    rows = np.flatnonzero(~named.members)
+    top = named.predicted[rows]
+    right = top == named.labels[rows]
     costs = {"accuracy": class_audits.rate(right)}
     if form == LABEL:
         return {**costs, "calibration_error": None, "log_loss": None}
-    confidences = shown.probabilities[rows, named]
+    confidences = shown.probabilities[rows, top]
     return {
         **costs,
         "calibration_error": calibration_error(confidences, right),

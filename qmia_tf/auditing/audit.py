@@ -1,6 +1,7 @@
 """Audits the outputs of targets: outputs/*.npz -> audit.json."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from numbers import Integral
 
@@ -62,6 +63,8 @@ class AuditConfig:
             none.
         allow_chance: goes on though a user's model is right on its members
             as chance would be, or clearly better in another range.
+        inside: reads what lies inside of models, for the attacks of who holds
+            them.
         answer_forms: measures what coarser outputs would hide, too.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
@@ -74,6 +77,7 @@ class AuditConfig:
     tfprivacy: Settings | None = None
     label_only: LabelOnly | None = None
     allow_chance: bool = False
+    inside: bool = True
     answer_forms: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
@@ -85,9 +89,13 @@ class AuditConfig:
             ("seed", Integral),
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
+            ("inside", bool),
+            ("answer_forms", bool),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kind):
+            if isinstance(value, bool) != (kind is bool) or not isinstance(
+                value, kind
+            ):
                 named = getattr(kind, "__qualname__", kind)
                 raise InputError(f"{name} must be {named}, got {value!r}")
         if not (self.name or "").isprintable():
@@ -296,14 +304,21 @@ def audit_outputs(
 
 def _with_answers(audited, outputs, known, config):
     """Adds what coarser outputs would hide."""
+    tested, of_holder = answer_leaks.Tested, audited.audit.holder
     with terminal.working(f"{outputs.target}: attacks on coarser outputs"):
         answers = answer_leaks.of_forms(
             outputs,
             known,
-            answer_leaks.Answered(
+            tested(
                 audited.scores.scores,
                 audited.audit.leak,
                 audited.audit.strongest.attack,
+            ),
+            of_holder.leak
+            and tested(
+                audited.holder_scores,
+                of_holder.leak,
+                of_holder.strongest.attack,
             ),
             seed=config.seed,
             attack_options=config.attack_options,
@@ -334,14 +349,17 @@ def _with_verdict(target, baseline, doubt=""):
             "members are served clearly worse than nonmembers: the model "
             f"{sign}"
         )
-    leak = verdict.decide(
-        target.leak,
+    decide = functools.partial(
+        verdict.decide,
         members=target.members,
         nonmembers=target.nonmembers,
         failed=failed,
         weak=verdict.not_learned(target),
     )
-    return dataclasses.replace(target, leak=leak)
+    holder = target.holder
+    if holder.leak is not None:
+        holder = dataclasses.replace(holder, leak=decide(holder.leak))
+    return dataclasses.replace(target, leak=decide(target.leak), holder=holder)
 
 
 def _with_risky_members(targets, loaded, seed, pictures):

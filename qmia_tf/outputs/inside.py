@@ -5,6 +5,7 @@ inside/TARGET.activations.npy   what enters the last layer, memory-mapped
 """
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from qmia_tf.outputs.logits import log_sums, softmax
 
 # Numbers that are turned into float64 at a time.
 BLOCK = 2**22
+# In info: the outputs that the inside belongs to.
+OUTPUTS = "outputs_sha256"
 ARRAYS = {
     "logits": np.float64,
     "squared_norms": np.float64,
@@ -141,6 +144,12 @@ def values_of(stored: np.ndarray, info: dict) -> np.ndarray:
     if info["step"]:
         numbers = (numbers - info["zero_point"]) * info["step"]
     return numbers
+
+
+def outputs_sha256(outputs: Outputs) -> str:
+    """Names the outputs that an inside belongs to, as they are stored."""
+    rows = outputs.probabilities if outputs.logits is None else outputs.logits
+    return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
 def activations_file(path: pathlib.Path) -> pathlib.Path:

@@ -5,7 +5,6 @@ that are stored, bit for bit: else what was read belongs to something else.
 """
 
 import contextlib
-import hashlib
 import pathlib
 
 import numpy as np
@@ -14,12 +13,12 @@ from qmia_tf import files, locks, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs, inside
-from qmia_tf.outputs.inside import Inside
+from qmia_tf.outputs.inside import OUTPUTS, Inside, outputs_sha256
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets.unopened_model import UnopenedModel
 
-# In Inside.info: sha256 of the outputs that the inside belongs to.
-OUTPUTS = "outputs_sha256"
+# Of what a library says of an error that nobody foresaw.
+MOST_WORDS = 200
 
 
 def read(
@@ -41,22 +40,28 @@ def read(
     Raises: InputError that says why it cannot be read.
     """
     path = RunDir(run_dir).inside_of(model.name)
-    rows = _answers(model_outputs)
     facts = {
         **model.facts,
         "fingerprint": records.fingerprint,
-        OUTPUTS: hashlib.sha256(rows.tobytes()).hexdigest(),
+        OUTPUTS: outputs_sha256(model_outputs),
     }
     stored = _stored(path, facts, with_activations)
     if stored is not None:
         return stored
-    with locks.writing(path):
-        stored = _stored(path, facts, with_activations)
-        if stored is None:
-            stored = _read_and_keep(
+    rows = model_outputs.logits
+    if rows is None:
+        rows = model_outputs.probabilities
+    try:
+        with locks.writing(path):
+            return _stored(path, facts, with_activations) or _read_and_keep(
                 model, rows, records, path, facts, with_activations
             )
-    return stored
+    except InputError:
+        raise
+    # An attack more is not worth an audit that does not end.
+    except Exception as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(words[:MOST_WORDS]) from error
 
 
 def _stored(path, facts, with_activations):
@@ -101,13 +106,6 @@ def _read_and_keep(model, rows, records, path, facts, with_activations):
         )
     read_inside.save(path)
     return inside.load(path)
-
-
-def _answers(model_outputs):
-    """The numbers that the target gave, float32 [N, C]."""
-    if model_outputs.logits is not None:
-        return model_outputs.logits
-    return model_outputs.probabilities
 
 
 class _Sink:

@@ -11,22 +11,31 @@ from sklearn import metrics
 from qmia_tf.auditing import answer_leaks, target_audit
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.outputs import answer_forms
-from qmia_tf.outputs.logits import softmax
+from qmia_tf.outputs.logits import log_sums, softmax
 
 NAMES = ("label", "top_1", "one_digit", "two_digits", "answered")
 
 
 def leaks_of(outputs, auxiliary=None, *, seed=0):
+    """The rows by form, and the audit."""
     auxiliary = auxiliary or Auxiliary()
     audited = target_audit.audit_target(
         make_attack_inputs(outputs, auxiliary, seed=seed)
     )
-    leak = audited.audit.leak
-    answered = answer_leaks.Answered(
-        audited.scores.scores, leak, audited.audit.strongest.attack
+    audit, holder = audited.audit, audited.audit.holder
+    families = [(audited.scores.scores, audit.leak, audit.strongest)]
+    if holder.leak is not None:
+        families.append((audited.holder_scores, holder.leak, holder.strongest))
+    leaks = answer_leaks.of_forms(
+        outputs,
+        auxiliary,
+        *(
+            answer_leaks.Tested(scores, leak, strongest.attack)
+            for scores, leak, strongest in families
+        ),
+        seed=seed,
     )
-    leaks = answer_leaks.of_forms(outputs, auxiliary, answered, seed=seed)
-    return {x.form: x for x in leaks}, audited.audit
+    return {x.form: x for x in leaks}, audit
 
 
 class AnswerLeaksTest(parameterized.TestCase):
@@ -131,7 +140,8 @@ class KnowledgeTest(absltest.TestCase):
             ),
             parent=synthetic_outputs.outputs(seed=3, target="parent"),
         )
-        known = answer_leaks.in_form(everything, "one_digit")
+        forms = answer_leaks.coarse(everything.parent, everything, None)
+        known = {x.form: x.auxiliary for x in forms}["one_digit"]
         for shown in (*known.references, known.parent):
             tenths = shown.probabilities * np.float32(10)
             np.testing.assert_array_equal(tenths, np.rint(tenths))
@@ -156,6 +166,64 @@ class KnowledgeTest(absltest.TestCase):
         self.assertIn("lira_online", ran)
         for form in NAMES[1:-1]:
             self.assertEqual(leaks[form].attacks, leaks["answered"].attacks)
+
+
+class HolderTest(absltest.TestCase):
+    """A file whose int8 softmax hides what its exact logits tell."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        rng = np.random.default_rng(0)
+        exact = synthetic_outputs.outputs(2000, 2000, gain=(9.0, 7.0))
+        logits = np.log(exact.probabilities.astype(np.float64))
+        # To multiples of 1/2: members are told from others by less.
+        cls.outputs = dataclasses.replace(
+            exact,
+            probabilities=answer_forms.rounded(softmax(logits), 2),
+            info={**exact.info, "probability_step": 0.5},
+        )
+        inside = simulated_margins.inside_of(exact)
+        cls.exact = inside.outputs_of(cls.outputs)
+        cls.leaks, cls.audit = leaks_of(
+            cls.outputs, Auxiliary(inside=inside.take(rng.permutation(4000)))
+        )
+
+    def test_the_holder_has_three_rows_more(self):
+        names = (*NAMES, "probabilities", "logits", "inside")
+        self.assertEqual(tuple(self.leaks), names)
+
+    def test_exact_logits_tell_what_rounding_hides(self):
+        self.assertLess(
+            self.leaks["answered"].auc.high, self.leaks["logits"].auc.low
+        )
+        for form in ("probabilities", "logits", "inside"):
+            self.assertGreater(self.leaks[form].change.low, 0)
+
+    def test_the_last_row_is_the_holders_test(self):
+        row, leak = self.leaks["inside"], self.audit.holder.leak
+        self.assertEqual((row.attack, row.auc), (leak.strongest, leak.auc))
+
+    def test_who_holds_the_model_gets_its_exact_numbers(self):
+        rows = ~self.outputs.members
+        chosen = np.take_along_axis(
+            self.exact.logits[rows]
+            - log_sums(self.exact.logits[rows])[:, None],
+            self.outputs.labels[rows, None],
+            axis=1,
+        )
+        for form in ("probabilities", "logits", "inside"):
+            with self.subTest(form):
+                self.assertAlmostEqual(
+                    self.leaks[form].log_loss, -chosen.mean(), places=5
+                )
+                self.assertAlmostEqual(
+                    self.leaks[form].accuracy.value,
+                    np.mean(
+                        self.exact.logits[rows].argmax(axis=1)
+                        == self.outputs.labels[rows]
+                    ),
+                )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ AUDIT = {
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
+    "inside": "experiments.run attack_run inside",
     "answer_forms": "experiments.run attack_run answer_forms",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
@@ -107,6 +108,7 @@ TWINS = {
             "tfprivacy",
             "attack_options",
             "pictures",
+            "inside",
             "answer_forms",
         ),
         "model": "experiments.model_audit audit target",
