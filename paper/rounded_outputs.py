@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 
 from qmia_tf import outputs
-from qmia_tf.outputs import Outputs, answer_forms
+from qmia_tf.outputs import Outputs, output_forms
 from qmia_tf.run_dir import TRAINED, RunDir
 
 TARGET = f"{TRAINED}_rounded"
@@ -24,7 +24,7 @@ def round_probabilities(exact: Outputs) -> Outputs:
     min(round(256 p), 255) / 256; scale 1/256 and zero point -128 are what
     TFLite's quantization specification prescribes for SOFTMAX.
     """
-    probabilities = answer_forms.rounded(
+    probabilities = output_forms.rounded(
         exact.probabilities, LEVELS, largest=LEVELS - 1
     )
     fields = ("fingerprint", "run")

@@ -12,8 +12,8 @@ from qmia_tf import terminal
 from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
-    answer_leaks,
     equal_rows,
+    form_leaks,
     leak_comparison,
     leak_test,
     member_accuracy,
@@ -65,7 +65,7 @@ class AuditConfig:
             as chance would be, or clearly better in another range.
         inside: reads what lies inside of models, for the attacks of who holds
             them.
-        answer_forms: measures what coarser outputs would hide, too.
+        output_forms: measures what coarser outputs would hide, too.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
     Raises: InputError if a field is of another type or out of range.
@@ -78,7 +78,7 @@ class AuditConfig:
     label_only: LabelOnly | None = None
     allow_chance: bool = False
     inside: bool = True
-    answer_forms: bool = True
+    output_forms: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
@@ -90,7 +90,7 @@ class AuditConfig:
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
             ("inside", bool),
-            ("answer_forms", bool),
+            ("output_forms", bool),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) != (kind is bool) or not isinstance(
@@ -228,8 +228,8 @@ def audit_outputs(
             attack_options=config.attack_options,
             progress=progress,
         )
-        if config.answer_forms and name not in repeated:
-            audited = _with_answers(audited, outputs, known, config)
+        if config.output_forms and name not in repeated:
+            audited = _with_forms(audited, outputs, known, config)
         audited_targets.append(audited)
         others = [other for other in joint_with if other.target != name]
         if others and name not in repeated:
@@ -302,11 +302,11 @@ def audit_outputs(
     return result
 
 
-def _with_answers(audited, outputs, known, config):
+def _with_forms(audited, outputs, known, config):
     """Adds what coarser outputs would hide."""
-    tested, of_holder = answer_leaks.Tested, audited.audit.holder
+    tested, of_holder = form_leaks.Tested, audited.audit.holder
     with terminal.working(f"{outputs.target}: attacks on coarser outputs"):
-        answers = answer_leaks.of_forms(
+        forms = form_leaks.of_forms(
             outputs,
             known,
             tested(
@@ -324,7 +324,7 @@ def _with_answers(audited, outputs, known, config):
             attack_options=config.attack_options,
         )
     return dataclasses.replace(
-        audited, audit=dataclasses.replace(audited.audit, answers=answers)
+        audited, audit=dataclasses.replace(audited.audit, forms=forms)
     )
 
 

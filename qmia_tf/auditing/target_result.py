@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
-from qmia_tf.auditing.answer_leaks import AnswerLeak
 from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.risky_members import RiskyMember
@@ -218,7 +218,7 @@ class TargetAudit:
             and 5.
         holder: the same of who holds the model and reads inside of it; None
             in audits that do not say so.
-        answers: what coarser outputs would hide from who queries, and what
+        forms: what coarser outputs would hide from who queries, and what
             they cost the user, the coarsest first; empty if it was switched
             off, of repeated outputs, and in audits that do not say so.
     """
@@ -249,7 +249,7 @@ class TargetAudit:
     onednn: bool | None
     leak: LeakTest | None
     holder: HolderAudit | None = None
-    answers: list[AnswerLeak] = dataclasses.field(default_factory=list)
+    forms: list[FormLeak] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

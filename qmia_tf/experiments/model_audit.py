@@ -68,7 +68,7 @@ def audit(
     download: bool = False,
     allow_chance: bool = False,
     attack_options=None,
-    answer_forms: bool = True,
+    output_forms: bool = True,
     pictures: str = "auto",
     name: str | None = None,
     progress=terminal.say,
@@ -127,7 +127,7 @@ def audit(
         inside=inside,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
-        answer_forms=answer_forms,
+        output_forms=output_forms,
     )
     used = None
     if leave_out_calibration:

@@ -169,7 +169,7 @@ def _define_attacks():
         "options of attacks, see docs/attacks.md",
     )
     flags.DEFINE_boolean(
-        "answer_forms",
+        "output_forms",
         True,
         "attacks on coarser outputs too: what labels, the top class or fewer "
         "digits would hide",
@@ -321,7 +321,7 @@ def audit():
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures", "inside", "answer_forms"),
+        *("audit_seed", "pictures", "inside", "output_forms"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

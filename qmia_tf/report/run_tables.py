@@ -27,6 +27,10 @@ CHANGES = (
 ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
 VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+FORMS = (
+    *("form", "limited_by", "attack", "auc", "auc_change", "tpr_1", "tpr_0.1"),
+    *("accuracy_nonmembers", "calibration_error", "log_loss"),
+)
 STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
 
 
@@ -39,8 +43,8 @@ class RunTable:
 
 
 def run_tables(runs: list[Run]) -> Iterator[RunTable]:
-    """The tables of verdicts, artefacts and attacks; none without rows."""
-    for made in (_verdicts, _artefacts, _attacks, _strongest):
+    """Verdicts, artefacts, attacks, forms of outputs; none without rows."""
+    for made in (_verdicts, _artefacts, _attacks, _strongest, _forms):
         table = made(runs)
         if table.stored.rows:
             yield table
@@ -173,6 +177,19 @@ def _strongest(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(STRONGEST, notes=[*table.notes, more])
     return RunTable(table, [short])
+
+
+def _forms(runs):
+    table = select(
+        "forms",
+        "What outputs hide, by what an attacker sees",
+        metrics.form_rows(runs),
+        notes=notes("forms", "forms_costs", "low_fpr"),
+        grouped=GROUPED + 1,
+    )
+    if not table.rows:
+        return RunTable(table, [])
+    return RunTable(table, [table.pick(FORMS, notes=table.notes)])
 
 
 def _joint_attacks(runs):

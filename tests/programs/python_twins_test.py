@@ -50,7 +50,7 @@ AUDIT = {
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
     "inside": "experiments.run attack_run inside",
-    "answer_forms": "experiments.run attack_run answer_forms",
+    "output_forms": "experiments.run attack_run output_forms",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 GATES = {
@@ -109,7 +109,7 @@ TWINS = {
             "attack_options",
             "pictures",
             "inside",
-            "answer_forms",
+            "output_forms",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",

@@ -12,9 +12,10 @@ import numpy as np
 from qmia_tf.outputs import Outputs
 
 LABEL = "label"
-# As the target outputs it, and what its holder computes.
-ANSWERED, PROBABILITIES = "answered", "probabilities"
+# As the target outputs it, and what who holds it computes.
+FULL, PROBABILITIES = "full", "probabilities"
 LOGITS, INSIDE = "logits", "inside"
+OF_HOLDER = (PROBABILITIES, LOGITS, INSIDE)
 
 
 def rounded(
@@ -84,7 +85,7 @@ COARSE: dict[str, Callable[[Outputs], Outputs]] = {
     "two_digits": two_digits,
 }
 # In the order of tables: each form shows more than those before.
-FORMS = (*COARSE, ANSWERED, PROBABILITIES, LOGITS, INSIDE)
+FORMS = (*COARSE, FULL, *OF_HOLDER)
 
 
 def _of(outputs, p, *, step):

@@ -6,7 +6,7 @@ import numpy as np
 import synthetic_outputs
 from absl.testing import absltest, parameterized
 
-from qmia_tf.outputs import Outputs, answer_forms
+from qmia_tf.outputs import Outputs, output_forms
 
 MADE = [
     {"seed": seed, "classes": classes, "step": step}
@@ -38,7 +38,7 @@ class RulesTest(parameterized.TestCase):
             (4, 3): [2, 1, 3, 3, 0, 0],
         }
         for (levels, largest), codes in cases.items():
-            found = answer_forms.rounded(p, levels, largest=largest)
+            found = output_forms.rounded(p, levels, largest=largest)
             np.testing.assert_array_equal(
                 found, np.array([codes], np.float32) / np.float32(levels)
             )
@@ -46,7 +46,7 @@ class RulesTest(parameterized.TestCase):
     @parameterized.product(made=MADE, digits=[1, 2])
     def test_digits_are_those_of_decimal_numbers(self, made, digits):
         outputs = synthetic_outputs.outputs(**made)
-        form = {1: answer_forms.one_digit, 2: answer_forms.two_digits}[digits]
+        form = {1: output_forms.one_digit, 2: output_forms.two_digits}[digits]
         shown = form(outputs)
         unit = decimal.Decimal(1).scaleb(-digits)
         wrong = [
@@ -72,16 +72,16 @@ class RulesTest(parameterized.TestCase):
     ):
         p = synthetic_outputs.outputs(**made).probabilities
         levels = 10**digits
-        seen = answer_forms.rounded(p, levels)
+        seen = output_forms.rounded(p, levels)
         self.assertLessEqual(np.abs(seen - p).max(), 0.5 / levels + 1e-6)
         order = np.argsort(p, axis=None)
         self.assertTrue((np.diff(seen.ravel()[order]) >= 0).all())
         # Rounded again it stays.
-        np.testing.assert_array_equal(answer_forms.rounded(seen, levels), seen)
+        np.testing.assert_array_equal(output_forms.rounded(seen, levels), seen)
 
     def test_top_1_by_hand(self):
         outputs = outputs_of([0.125, 0.625, 0.25], [0.5, 0.5, 0.0])
-        shown = answer_forms.top_1(outputs)
+        shown = output_forms.top_1(outputs)
         np.testing.assert_array_equal(
             shown.probabilities,
             np.array([[0.1875, 0.625, 0.1875], [0.5, 0.25, 0.25]], np.float32),
@@ -90,19 +90,19 @@ class RulesTest(parameterized.TestCase):
     @parameterized.parameters(MADE)
     def test_top_1_and_the_label_name_the_same_class(self, **made):
         outputs = synthetic_outputs.outputs(**made)
-        for form in (answer_forms.top_1, answer_forms.label):
+        for form in (output_forms.top_1, output_forms.label):
             shown = form(outputs)
             np.testing.assert_array_equal(shown.predicted, outputs.predicted)
             self.assertFalse(shown.tied.any())
         np.testing.assert_array_equal(
-            answer_forms.top_1(outputs).probabilities.max(axis=1),
+            output_forms.top_1(outputs).probabilities.max(axis=1),
             outputs.probabilities.max(axis=1),
         )
 
     def test_top_1_where_all_are_equal(self):
         """Rounded thirds sum to less than 1: what is left is more than p."""
         third = 85 / 256
-        shown = answer_forms.top_1(outputs_of([third] * 3, [third] * 3))
+        shown = output_forms.top_1(outputs_of([third] * 3, [third] * 3))
         self.assertEqual(shown.predicted.tolist(), [0, 0])
         self.assertFalse(shown.tied.any())
 
@@ -110,7 +110,7 @@ class RulesTest(parameterized.TestCase):
         """Equal tops, other rests: top-1 and the label cannot tell."""
         one = outputs_of([0.6, 0.3, 0.1], [0.2, 0.7, 0.1])
         other = outputs_of([0.6, 0.1, 0.3], [0.1, 0.7, 0.2])
-        for form in (answer_forms.top_1, answer_forms.label):
+        for form in (output_forms.top_1, output_forms.label):
             np.testing.assert_array_equal(
                 form(one).probabilities, form(other).probabilities
             )
@@ -118,7 +118,7 @@ class RulesTest(parameterized.TestCase):
     def test_the_target_is_not_touched(self):
         outputs = synthetic_outputs.outputs(step=1 / 256)
         before = outputs.probabilities.copy()
-        for form in answer_forms.COARSE.values():
+        for form in output_forms.COARSE.values():
             shown = form(outputs)
             self.assertEqual(shown.target, outputs.target)
             np.testing.assert_array_equal(outputs.probabilities, before)

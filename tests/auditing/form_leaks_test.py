@@ -8,12 +8,12 @@ import synthetic_outputs
 from absl.testing import absltest, parameterized
 from sklearn import metrics
 
-from qmia_tf.auditing import answer_leaks, target_audit
+from qmia_tf.auditing import form_leaks, target_audit
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
-from qmia_tf.outputs import answer_forms
+from qmia_tf.outputs import output_forms
 from qmia_tf.outputs.logits import log_sums, softmax
 
-NAMES = ("label", "top_1", "one_digit", "two_digits", "answered")
+NAMES = ("label", "top_1", "one_digit", "two_digits", "full")
 
 
 def leaks_of(outputs, auxiliary=None, *, seed=0):
@@ -26,11 +26,11 @@ def leaks_of(outputs, auxiliary=None, *, seed=0):
     families = [(audited.scores.scores, audit.leak, audit.strongest)]
     if holder.leak is not None:
         families.append((audited.holder_scores, holder.leak, holder.strongest))
-    leaks = answer_leaks.of_forms(
+    leaks = form_leaks.of_forms(
         outputs,
         auxiliary,
         *(
-            answer_leaks.Tested(scores, leak, strongest.attack)
+            form_leaks.Tested(scores, leak, strongest.attack)
             for scores, leak, strongest in families
         ),
         seed=seed,
@@ -38,7 +38,7 @@ def leaks_of(outputs, auxiliary=None, *, seed=0):
     return {x.form: x for x in leaks}, audit
 
 
-class AnswerLeaksTest(parameterized.TestCase):
+class FormLeaksTest(parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -51,7 +51,7 @@ class AnswerLeaksTest(parameterized.TestCase):
         self.assertEqual(tuple(self.leaks), NAMES)
 
     def test_as_answered_it_is_the_audits_own_test(self):
-        row, leak = self.leaks["answered"], self.audit.leak
+        row, leak = self.leaks["full"], self.audit.leak
         self.assertEqual(
             (row.attack, row.auc, row.attacks),
             (leak.strongest, leak.auc, len(leak.attacks)),
@@ -62,7 +62,7 @@ class AnswerLeaksTest(parameterized.TestCase):
     def test_coarser_outputs_leak_less(self):
         """The label much less; none surely more than what it is made of."""
         self.assertLess(
-            self.leaks["label"].auc.high, self.leaks["answered"].auc.low
+            self.leaks["label"].auc.high, self.leaks["full"].auc.low
         )
         self.assertLess(self.leaks["label"].change.high, -0.05)
         for form in NAMES[:-1]:
@@ -81,9 +81,9 @@ class AnswerLeaksTest(parameterized.TestCase):
         right = self.outputs.predicted[rows] == labels
         for form, leak in self.leaks.items():
             self.assertAlmostEqual(leak.accuracy.value, right.mean())
-            if form in ("label", "answered"):
+            if form in ("label", "full"):
                 continue
-            shown = answer_forms.COARSE[form](self.outputs)
+            shown = output_forms.COARSE[form](self.outputs)
             p = shown.probabilities[rows, labels].astype(np.float64)
             floor = {"top_1": 1 / 256 / 9, "one_digit": 0.1}.get(form, 0.01) / 2
             chosen = np.maximum(p, floor)
@@ -99,8 +99,8 @@ class AnswerLeaksTest(parameterized.TestCase):
 
     def test_the_top_probability_is_calibrated_as_answered(self):
         """The same number is seen: only its company is not."""
-        top, answered = self.leaks["top_1"], self.leaks["answered"]
-        self.assertEqual(top.calibration_error, answered.calibration_error)
+        top, queried = self.leaks["top_1"], self.leaks["full"]
+        self.assertEqual(top.calibration_error, queried.calibration_error)
 
     def test_order_of_records_does_not_matter(self):
         rows = np.random.default_rng(1).permutation(len(self.outputs.labels))
@@ -140,7 +140,7 @@ class KnowledgeTest(absltest.TestCase):
             ),
             parent=synthetic_outputs.outputs(seed=3, target="parent"),
         )
-        forms = answer_leaks.coarse(everything.parent, everything, None)
+        forms = form_leaks.coarse(everything.parent, everything, None)
         known = {x.form: x.auxiliary for x in forms}["one_digit"]
         for shown in (*known.references, known.parent):
             tenths = shown.probabilities * np.float32(10)
@@ -165,7 +165,7 @@ class KnowledgeTest(absltest.TestCase):
         ran = {x.name for x in audit.attacks}
         self.assertIn("lira_online", ran)
         for form in NAMES[1:-1]:
-            self.assertEqual(leaks[form].attacks, leaks["answered"].attacks)
+            self.assertEqual(leaks[form].attacks, leaks["full"].attacks)
 
 
 class HolderTest(absltest.TestCase):
@@ -180,7 +180,7 @@ class HolderTest(absltest.TestCase):
         # To multiples of 1/2: members are told from others by less.
         cls.outputs = dataclasses.replace(
             exact,
-            probabilities=answer_forms.rounded(softmax(logits), 2),
+            probabilities=output_forms.rounded(softmax(logits), 2),
             info={**exact.info, "probability_step": 0.5},
         )
         inside = simulated_margins.inside_of(exact)
@@ -195,7 +195,7 @@ class HolderTest(absltest.TestCase):
 
     def test_exact_logits_tell_what_rounding_hides(self):
         self.assertLess(
-            self.leaks["answered"].auc.high, self.leaks["logits"].auc.low
+            self.leaks["full"].auc.high, self.leaks["logits"].auc.low
         )
         for form in ("probabilities", "logits", "inside"):
             self.assertGreater(self.leaks[form].change.low, 0)

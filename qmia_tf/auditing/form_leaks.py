@@ -1,6 +1,6 @@
 """What outputs hide, by what an attacker sees, and what that costs the user.
 
-One row for each form of the same outputs (outputs/answer_forms.py). The attacks
+One row for each form of the same outputs (outputs/output_forms.py). The attacks
 of the audit run on each form again; nothing is queried.
 """
 
@@ -15,10 +15,10 @@ from qmia_tf.attacks.losses import losses
 from qmia_tf.auditing import class_audits, leak_test
 from qmia_tf.auditing.auxiliary import Auxiliary, unchecked_inputs
 from qmia_tf.auditing.leak_test import LeakTest, LowRate
-from qmia_tf.outputs import Outputs, answer_forms
-from qmia_tf.outputs.answer_forms import (
-    ANSWERED,
+from qmia_tf.outputs import Outputs, output_forms
+from qmia_tf.outputs.output_forms import (
     COARSE,
+    FULL,
     INSIDE,
     LABEL,
     LOGITS,
@@ -36,7 +36,7 @@ OF_LABELS = (PLAIN[0], "augmented_labels", "noisy_labels")
 
 
 @dataclasses.dataclass(frozen=True)
-class AnswerLeak:
+class FormLeak:
     """What one form of the outputs gives away, and what it costs.
 
     The outputs of reference models and of the parent, where there are any, are
@@ -46,8 +46,8 @@ class AnswerLeak:
     Attributes:
         form: what the attacker sees. `label`; `top_1`: the class and its
             probability; `one_digit`, `two_digits`: all probabilities, rounded;
-            `answered`: as the target outputs them, the attacks of `leak`;
-            `probabilities`: the softmax of the exact logits, if `answered` is
+            `full`: as the target outputs them, the attacks of `leak`;
+            `probabilities`: the softmax of the exact logits, if `full` is
             rounded; `logits`: the exact logits; `inside`: the attacks of
             `holder`. The last three are what who holds the model computes,
             and are there if it was read.
@@ -57,9 +57,9 @@ class AnswerLeak:
             at once. Where the test found no leak in a form that shows as much
             or more, the interval holds 1/2.
         tpr_at_fpr: the most that any attack finds at 1 % and 0.1 % FPR.
-        change: AUC of the held-out strongest attack minus that on `answered`,
+        change: AUC of the held-out strongest attack minus that on `full`,
             on the same records: both were chosen on the calibration half, and
-            are evaluated on the other. None of `answered`.
+            are evaluated on the other. None of `full`.
         accuracy: how often the class is right.
         calibration_error: expected calibration error of the class's
             probability, 15 bins of equal width; None of the label.
@@ -72,7 +72,7 @@ class AnswerLeak:
         "top_1",
         "one_digit",
         "two_digits",
-        "answered",
+        "full",
         "probabilities",
         "logits",
         "inside",
@@ -122,18 +122,18 @@ class Seen:
 def of_forms(
     outputs: Outputs,
     auxiliary: Auxiliary,
-    answered: Tested,
+    queried: Tested,
     holder: Tested | None = None,
     *,
     seed: int,
     attack_options: Mapping[str, Mapping] | None = None,
-) -> list[AnswerLeak]:
+) -> list[FormLeak]:
     """Measures every form, the coarsest first.
 
     Args:
         outputs: of the target.
         auxiliary: what was known to the attacks.
-        answered: what the attacks on the outputs found.
+        queried: what the attacks on the outputs found.
         holder: what those of who holds the model found; None if it was not
             read.
     """
@@ -141,42 +141,42 @@ def of_forms(
     attacks = [
         attack
         for attack in with_options(attack_options or {})
-        if attack.name in answered.scores
+        if attack.name in queried.scores
     ]
     leaks = [
-        _of_form(seen, outputs, attacks, answered, seed=seed)
-        for seen in coarse(outputs, auxiliary, answered)
+        _of_form(seen, outputs, attacks, queried, seed=seed)
+        for seen in coarse(outputs, auxiliary, queried)
     ]
-    leaks.append(_of_family(ANSWERED, outputs, answered, None))
+    leaks.append(_of_family(FULL, outputs, queried, None))
     if holder is None or auxiliary.inside is None:
         return leaks
     inside = auxiliary.inside.of_records(outputs.record_ids)
     exact = inside.outputs_of(outputs)
     leaks += [
-        _of_form(seen, exact, attacks, answered, seed=seed)
+        _of_form(seen, exact, attacks, queried, seed=seed)
         for seen in finer(outputs, exact, auxiliary, holder)
     ]
     change = _change(
-        holder.scores[holder.strongest], answered, exact.members, seed
+        holder.scores[holder.strongest], queried, exact.members, seed
     )
     return [*leaks, _of_family(INSIDE, exact, holder, change)]
 
 
-def coarse(outputs, auxiliary, answered) -> Iterator[Seen]:
+def coarse(outputs, auxiliary, queried) -> Iterator[Seen]:
     """What an app may give instead of its model's outputs."""
     for form, made in COARSE.items():
         known = _in_form(auxiliary, auxiliary.references, made)
-        yield Seen(form, made(outputs), known, answered)
+        yield Seen(form, made(outputs), known, queried)
 
 
 def finer(outputs, exact, auxiliary, holder) -> Iterator[Seen]:
     """What who holds the model computes: of its exact logits.
 
-    Reference models whose inside was not read take part as they answered.
+    Reference models whose inside was not read take part by their outputs.
     """
     references = auxiliary.inside_references or auxiliary.references
     if outputs.probability_step:
-        made = answer_forms.probabilities
+        made = output_forms.probabilities
         known = _in_form(auxiliary, references, made)
         yield Seen(PROBABILITIES, made(exact), known, holder)
     known = _in_form(auxiliary, references, lambda shown: shown)
@@ -195,7 +195,7 @@ def _in_form(auxiliary, references, made):
     )
 
 
-def _of_form(seen, named, attacks, answered, *, seed):
+def _of_form(seen, named, attacks, queried, *, seed):
     """Runs the attacks on a form; `named` are outputs that name the class."""
     inputs = unchecked_inputs(seen.outputs, seen.auxiliary, seed=seed)
     members, half = named.members, inputs.calibration
@@ -228,13 +228,13 @@ def _of_form(seen, named, attacks, answered, *, seed):
         default=None,
     )
     best = evaluated[choose(scores, members, half)]
-    return AnswerLeak(
+    return FormLeak(
         form=seen.form,
         attack=attack,
         attacks=len(areas),
         auc=Estimate(0.5, 0.0, 1.0) if attack is None else areas[attack],
         tpr_at_fpr=measured.tpr_at_fpr,
-        change=_change(best, answered, members, seed),
+        change=_change(best, queried, members, seed),
         **_costs(seen.form, seen.outputs, named),
     )
 
@@ -242,7 +242,7 @@ def _of_form(seen, named, attacks, answered, *, seed):
 def _of_family(form, outputs, family, change):
     """The row of attacks that were tested already."""
     leak = family.leak
-    return AnswerLeak(
+    return FormLeak(
         form=form,
         attack=leak.strongest,
         attacks=len(leak.attacks),
@@ -253,16 +253,16 @@ def _of_family(form, outputs, family, change):
     )
 
 
-def _change(best, answered, members, seed):
+def _change(best, queried, members, seed):
     """AUC of an attack minus that of the strongest on the outputs."""
     half = calibration_half(members, seed=seed)
-    pair = best, answered.scores[answered.strongest]
+    pair = best, queried.scores[queried.strongest]
     scores = [np.where(half, np.nan, score) for score in pair]
     return delong.paired(*scores, members).difference
 
 
 def _costs(form, shown, named):
-    """What a user gets on nonmembers: fields of AnswerLeak.
+    """What a user gets on nonmembers: fields of FormLeak.
 
     Args:
         shown: the outputs in this form.
