@@ -18,7 +18,7 @@ from qmia_tf.deploy.parity.mismatches import (
     ParityComparison,
     ParityStage,
 )
-from qmia_tf.outputs.output_forms import FORMS, FULL, LABEL
+from qmia_tf.outputs import output_forms
 from qmia_tf.report import run_list
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
 from qmia_tf.statistics.low_fpr_rates import RocBand
@@ -85,7 +85,9 @@ def _target(place, name, bits):
         per_class=[_class(n, leak) for n in range(len(NAMES))],
         parity=_parity() if name == "int8" else None,
         risky_members=[_risky_member(n) for n in range(24)] if keras else [],
-        forms=[_form(n, form, leak) for n, form in enumerate(FORMS)],
+        forms=[
+            _form(n, form, leak) for n, form in enumerate(output_forms.FORMS)
+        ],
     )
 
 
@@ -127,15 +129,17 @@ def _class(label, leak):
 
 def _form(place, form, leak):
     auc = 0.5 + 0.02 * leak * (place + 1)
-    change = 0.02 * leak * (place - FORMS.index(FULL))
-    hidden = form == LABEL
+    change = 0.02 * leak * (place - output_forms.FORMS.index(output_forms.FULL))
+    hidden = form == output_forms.LABEL
     return FormLeak(
         form=form,
         attack="gap" if hidden else "margin",
         attacks=1 if hidden else 9,
         auc=Estimate(auc, auc - 0.02, auc + 0.02),
         tpr_at_fpr=[],
-        change=None if form == FULL else Estimate(change, change, change),
+        change=None
+        if form == output_forms.FULL
+        else Estimate(change, change, change),
         accuracy=clopper_pearson(70, 80),
         calibration_error=None if hidden else 0.05,
         log_loss=None if hidden else 0.5,

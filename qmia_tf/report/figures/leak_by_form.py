@@ -14,7 +14,7 @@ from qmia_tf.report.phrases import form_title
 
 ROW = 0.2
 # Inches of a name.
-NAME = {False: 1.25, True: 1.0}
+NAME = {False: 1.25, True: 1.2}
 DOT = {"ms": 4.5, "linewidth": 1.3}
 LOOKS = {
     "an app can return this alone": {"color": COLORS[0], "marker": "o", **DOT},
@@ -67,7 +67,7 @@ class LeakByForm(RunFigure):
             list(LOOKS.items()),
             height=ROW * len(rows) + 0.3,
             space=0.4,
-            margin=NAME[sheet.narrow] / across + 0.1,
+            margin=NAME[sheet.narrow] / across + 0.25,
             xlabel="AUC",
             grid="x",
             sharex=True,
