@@ -9,7 +9,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from qmia_tf.deploy.tflite import flatbuffer
-from qmia_tf.deploy.tflite.inside import InsideInterpreter
+from qmia_tf.deploy.tflite.inside_interpreter import InsideInterpreter
 from qmia_tf.deploy.tflite.interpreter import KERNELS, Interpreter
 from qmia_tf.deploy.tflite.isolated_inside import ObservedInterpreter
 from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter, Limits

@@ -158,7 +158,7 @@ def _kind(inside):
     """The interpreter that shows what is inside, or the one that does not."""
     if not inside:
         return Interpreter
-    from qmia_tf.deploy.tflite.inside import InsideInterpreter
+    from qmia_tf.deploy.tflite.inside_interpreter import InsideInterpreter
 
     return InsideInterpreter
 
