@@ -76,7 +76,7 @@ TITLES = {
     "measure": {
         "latency_ms": "ms",
         "detectable_auc": "would find",
-        "calibration_error": "calibration error",
+        "calibration_error": "ECE",
         "log_loss": "log loss",
         "optimism": None,
     },

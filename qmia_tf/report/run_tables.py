@@ -28,9 +28,10 @@ ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
 VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
 FORMS = (
-    *("form", "limited_by", "attack", "auc", "auc_change", "tpr_1", "tpr_0.1"),
+    *("form", "auc", "tpr_1"),
     *("accuracy_nonmembers", "calibration_error", "log_loss"),
 )
+LIMITS = ("form", "limited_by", "attack", "auc_change", "tpr_0.1")
 STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
 
 
@@ -180,16 +181,23 @@ def _strongest(runs):
 
 
 def _forms(runs):
+    title = "What outputs hide, by what an attacker sees"
     table = select(
         "forms",
-        "What outputs hide, by what an attacker sees",
+        title,
         metrics.form_rows(runs),
-        notes=notes("forms", "forms_costs", "low_fpr"),
         grouped=GROUPED + 1,
     )
     if not table.rows:
         return RunTable(table, [])
-    return RunTable(table, [table.pick(FORMS, notes=table.notes)])
+    limits = table.pick(
+        LIMITS,
+        name="form_limits",
+        title=f"{title}: who limits it",
+        notes=notes("form_limits", "low_fpr"),
+    )
+    short = table.pick(FORMS, notes=notes("forms", "form_costs"))
+    return RunTable(table, [short, limits])
 
 
 def _joint_attacks(runs):
