@@ -197,7 +197,9 @@ class QueriesTest(Folder):
 
     def test_a_refusal_is_kept(self):
         model = network(keras.layers.Rescaling(2.0))
-        model = keras.Sequential([*model.layers, keras.layers.Softmax()])
+        model = keras.Sequential(
+            [keras.Input((8, 8, 1)), *model.layers, keras.layers.Softmax()]
+        )
         for opened in (1, 0):
             with (
                 mock.patch.object(
