@@ -190,10 +190,7 @@ def _define_attacks():
         "options of attacks, see docs/attacks.md",
     )
     flags.DEFINE_boolean(
-        "output_forms",
-        True,
-        "attacks on coarser outputs too: what labels, the top class or fewer "
-        "digits would hide",
+        "output_forms", True, "attacks on outputs of fewer digits too"
     )
     flags.DEFINE_integer(
         "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
@@ -356,7 +353,6 @@ def audit():
 
     # Only to refuse others.
     Limits(value("file_timeout"), value("file_memory"))
-
     names = (
         *("num_threads", "file_timeout", "file_memory"),
         *("audit_seed", "pictures", "inside", "output_forms"),
