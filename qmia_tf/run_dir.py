@@ -54,7 +54,7 @@ class RunDir(os.PathLike):
         manifest: what they are.
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
-        gradients: folder of how long the gradients of files are.
+        inside: folder of what their holder reads inside of them.
         references: folder of the run directories of reference models.
         tfprivacy: folder of tensorflow-privacy's own tables.
         audit: what every table and figure is made from.
@@ -73,8 +73,8 @@ class RunDir(os.PathLike):
         self.manifest = self.artifacts / "manifest.json"
         self.parity = self.path / "parity.json"
         self.outputs = self.path / "outputs"
+        self.inside = self.path / "inside"
         self.augmented = self.path / "augmented_queries"
-        self.gradients = self.path / "gradients"
         self.references = self.path / "references"
         self.tfprivacy = self.path / "tfprivacy"
         self.audit = self.path / "audit.json"
@@ -137,13 +137,17 @@ class RunDir(os.PathLike):
         """Where the outputs of a target are, "epochs/..." of a checkpoint."""
         return self.outputs / f"{target}.npz"
 
-    def augmented_of(self, target: str) -> pathlib.Path:
-        """Where a target's labels of augmented queries are."""
-        return self.augmented / f"{target}.npz"
+    def inside_of(self, target: str) -> pathlib.Path:
+        """Where what lies inside of a target is."""
+        return self.inside / f"{target}.npz"
 
     def gradients_of(self, target: str) -> pathlib.Path:
         """Where the gradient norms of a target are."""
-        return self.gradients / f"{target}.npz"
+        return self.inside / f"{target}.gradients.npz"
+
+    def augmented_of(self, target: str) -> pathlib.Path:
+        """Where a target's labels of augmented queries are."""
+        return self.augmented / f"{target}.npz"
 
     def reference(self, number: int) -> "RunDir":
         """The run directory of a reference model, counted from 0."""

@@ -54,6 +54,8 @@ def audit(
     first_label: int = 0,
     data_format: str = "auto",
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
+    inside: bool = True,
+    gradients: bool = False,
     seed: int = 0,
     strata: str = leak_test.CLASS,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
@@ -122,6 +124,8 @@ def audit(
         strata=strata,
         tfprivacy=privacy.settings_of(tfprivacy),
         label_only=label_only,
+        inside=inside,
+        gradients=gradients,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
     )

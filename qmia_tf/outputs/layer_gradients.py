@@ -1,7 +1,7 @@
 """How long the loss's gradient is at each layer, as a file of a run.
 
-gradients/TARGET.npz: norms by record and layer, and how near the graph that
-they were computed on is to the file.
+inside/TARGET.gradients.npz: norms by record and layer, and how near the graph
+that they were computed on is to the file.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import numpy as np
 from qmia_tf import files
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import validation
+from qmia_tf.outputs.inside import places_of
 
 REMEDY = "delete it, and it is made anew"
 
@@ -50,12 +51,7 @@ class LayerGradients:
 
         Raises: InputError if one of them was not read.
         """
-        order = np.argsort(self.record_ids, kind="stable")
-        known = self.record_ids[order]
-        places = np.searchsorted(known, record_ids).clip(max=known.size - 1)
-        if not np.array_equal(known[places], record_ids):
-            raise InputError("the gradients were read of other records")
-        return self.take(order[places])
+        return self.take(places_of(record_ids, self.record_ids))
 
     def total(self) -> np.ndarray:
         """The norm of the gradient at all layers together, float64 [N]."""
@@ -73,7 +69,7 @@ class LayerGradients:
 
 
 def load(path: pathlib.Path) -> LayerGradients:
-    """Reads gradients/TARGET.npz.
+    """Reads inside/TARGET.gradients.npz.
 
     Raises: InputError if the file is missing, damaged or of another kind.
     """

@@ -49,6 +49,8 @@ AUDIT = {
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
+    "inside": "experiments.run attack_run inside",
+    "gradients": "experiments.run attack_run gradients",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 GATES = {
@@ -106,6 +108,8 @@ TWINS = {
             "tfprivacy",
             "attack_options",
             "pictures",
+            "inside",
+            "gradients",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",
