@@ -4,35 +4,29 @@ import numpy as np
 
 from qmia_tf.attacks.attack import Attack, Option
 from qmia_tf.attacks.attack_inputs import AttackInputs
-from qmia_tf.errors import InputError
 
 ALL = "all"
 SOURCE = "after Nasr et al., arXiv:1812.00910"
 
 
-def scores(inputs: AttackInputs, *, layer: str | float = ALL) -> np.ndarray:
+def scores(inputs: AttackInputs, *, depth: str | float = ALL) -> np.ndarray:
     """-|d loss / d weights|, of all layers' weights or of one layer's.
 
     Training stops where the gradients of members are small, at every layer.
 
     Args:
-        layer: its number, from 0; "all" for the whole gradient.
+        depth: 0 is the first layer, 1 the last, others the nearest between
+            them; "all" the whole gradient.
     Returns: float64 [N], 0 or less.
-    Raises: ValueError if gradients are not known, InputError if there is no
-        such layer.
+    Raises: ValueError if gradients are not known.
     """
     gradients = inputs.gradients
     if gradients is None:
         raise ValueError("this attack needs gradients by layer")
-    if layer == ALL:
+    if depth == ALL:
         return -gradients.total()
-    if layer != int(layer) or layer >= len(gradients.layers):
-        raise InputError(
-            f"gradient_norm_all.layer must be a whole number below "
-            f"{len(gradients.layers)}, got {layer:g}: the layers of "
-            f"{inputs.outputs.target!r} are {', '.join(gradients.layers)}"
-        )
-    return -gradients.norms[:, int(layer)].astype(np.float64)
+    layer = round(float(depth) * (len(gradients.layers) - 1))
+    return -gradients.norms[:, layer].astype(np.float64)
 
 
 GRADIENT_NORM_ALL = Attack(
@@ -43,12 +37,12 @@ GRADIENT_NORM_ALL = Attack(
     needs=("gradients",),
     options=(
         Option(
-            "layer",
+            "depth",
             ALL,
-            "the layer whose gradient it is, counted from 0; all of them",
+            "the layer whose gradient it is: 0 the first, 1 the last",
             source=SOURCE,
             words=(ALL,),
-            numbers=(0, 9999),
+            numbers=(0, 1),
         ),
     ),
 )
