@@ -35,10 +35,21 @@ def define_data():
             "digits, a TFDS name, an .npz file or a folder of class folders; "
             "default: the recipe's",
         )
+    define_split(split_seed=0, text="draws the members")
+
+
+def define_split(*, split_seed, text):
+    """Flags that choose the split, and where data sets lie.
+
+    Args:
+        split_seed: default of the flag.
+        text: its help.
+    """
+    with flag_help.group("Records"):
         flags.DEFINE_enum(
             "pool", "all", ["train", "test", "all"], "records to split"
         )
-        flags.DEFINE_integer("split_seed", 0, "draws the members")
+        flags.DEFINE_integer("split_seed", split_seed, text)
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
         flags.DEFINE_float(
             "label_noise",
@@ -67,7 +78,17 @@ def define_training():
         flags.DEFINE_integer(
             "tensorboard_every", 1, "epochs between two of these attacks"
         )
-        for field in recipes.TRAINING_FIELDS:
+    define_recipe_fields(recipes.TRAINING_FIELDS)
+
+
+def define_recipe_fields(fields):
+    """Flags that override fields of the recipe.
+
+    Args:
+        fields: any of recipes.TRAINING_FIELDS.
+    """
+    with flag_help.group("Fields of the recipe", is_common=False):
+        for field in fields:
             _define_recipe_flag(field)
 
 
@@ -206,20 +227,39 @@ def recipe(**defaults) -> recipes.Recipe:
     return recipes.get(value("recipe"), **of_names(names, defaults))
 
 
-def load_data(**defaults):
-    """Loads the data set that the flags name.
+def _dataset():
+    return value("dataset") or recipes.get(value("recipe")).dataset
 
-    Args:
-        **defaults: values of flags that are not given.
-    """
+
+def load_data():
+    """Loads the data set that the flags name."""
     from qmia_tf.data import loaders
 
     names = ("pool", "label_noise", "label_noise_seed")
-    return loaders.load(
-        value("dataset") or recipes.get(value("recipe")).dataset,
-        **of_names(names, defaults),
-        **_place(),
-    )
+    return loaders.load(_dataset(), **of_names(names, {}), **_place())
+
+
+def data_cache():
+    """Returns what loads data sets from where the flags say."""
+    from qmia_tf.data.dataset_cache import DatasetCache
+
+    return DatasetCache(**_place())
+
+
+def grid_run(bits, **defaults):
+    """Returns the run of some bits that the flags describe.
+
+    Args:
+        bits: network_bits.Bits.
+        **defaults: values of flags that are not given.
+    """
+    from qmia_tf.experiments.run_grid import Grid, GridRun
+
+    names = ("split_seed", "pool", "member_fraction")
+    names += ("label_noise", "label_noise_seed")
+    seed = of_names(["seed"], defaults)["seed"]
+    grid = Grid(seeds=[seed], **of_names(names, defaults))
+    return GridRun(_dataset(), recipe(**defaults), bits, seed, grid)
 
 
 def load_run_data(config):
@@ -244,9 +284,7 @@ def check_data():
 
     configuration.check_options(**split_and_seed())
     LabelNoise(value("label_noise"), value("label_noise_seed"))
-    early_checks.dataset(
-        value("dataset") or recipes.get(value("recipe")).dataset
-    )
+    early_checks.dataset(_dataset())
 
 
 def _place():

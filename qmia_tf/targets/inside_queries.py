@@ -5,18 +5,21 @@ that are stored, bit for bit: else what was read belongs to something else.
 """
 
 import contextlib
+import json
 import pathlib
 
 import numpy as np
 
 from qmia_tf import files, locks, terminal
 from qmia_tf.data.records import Records
-from qmia_tf.errors import InputError
+from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.outputs import Outputs, inside
 from qmia_tf.outputs.inside import OUTPUTS, Inside, outputs_sha256
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets.unopened_model import UnopenedModel
 
+# Of what is understood: raised where a refusal may have become wrong.
+VERSION, REASON = 1, "reason"
 # Of what a library says of an error that nobody foresaw.
 MOST_WORDS = 200
 
@@ -44,10 +47,12 @@ def read(
         **model.facts,
         "fingerprint": records.fingerprint,
         OUTPUTS: outputs_sha256(model_outputs),
+        "version": VERSION,
     }
     stored = _stored(path, facts, with_activations)
     if stored is not None:
         return stored
+    _require_unrefused(path, facts)
     rows = model_outputs.logits
     if rows is None:
         rows = model_outputs.probabilities
@@ -89,7 +94,7 @@ def _read_and_keep(model, rows, records, path, facts, with_activations):
                 stack.enter_context(kept).open("wb")
             )
         with terminal.working(f"opening {model.name} to look inside"):
-            target, layer = model.open().observed(sink)
+            target, layer = _observed(model, sink, path, facts)
         stack.callback(target.close)
         sink.start(layer, activations)
         again = target.predict(records.values, progress=True)
@@ -106,6 +111,39 @@ def _read_and_keep(model, rows, records, path, facts, with_activations):
         )
     read_inside.save(path)
     return inside.load(path)
+
+
+def _observed(model, sink, path, facts):
+    """Opens the model to look inside; a refusal is kept: it stays one."""
+    target = model.open()
+    try:
+        return target.observed(sink)
+    except FileFailure:
+        # Of memory or time, which may be more the next time.
+        raise
+    except InputError as error:
+        if facts["sha256"] is not None:
+            files.write_json(_refusal(path), {**facts, REASON: str(error)})
+        raise
+
+
+def _require_unrefused(path, facts):
+    """Raises what was raised before about this very file."""
+    refusal = _refusal(path)
+    if facts["sha256"] is None or not refusal.is_file():
+        return
+    try:
+        stored = files.read_json(refusal)
+    except InputError:
+        # Damaged: it is tried anew.
+        return
+    reason = stored.pop(REASON, None) if isinstance(stored, dict) else None
+    if reason and stored == json.loads(json.dumps(facts)):
+        raise InputError(str(reason))
+
+
+def _refusal(path):
+    return path.with_suffix(".json")
 
 
 class _Sink:

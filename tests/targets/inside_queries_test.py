@@ -195,6 +195,27 @@ class QueriesTest(Folder):
         # And nothing is left behind.
         self.assertEqual(list(self.dir.path.glob("inside/*")), [])
 
+    def test_a_refusal_is_kept(self):
+        model = network(keras.layers.Rescaling(2.0))
+        model = keras.Sequential(
+            [keras.Input((8, 8, 1)), *model.layers, keras.layers.Softmax()]
+        )
+        for opened in (1, 0):
+            with (
+                mock.patch.object(
+                    KerasTarget,
+                    "observed",
+                    autospec=True,
+                    side_effect=KerasTarget.observed,
+                ) as observed,
+                self.assertRaisesRegex(InputError, "Rescaling"),
+            ):
+                if opened:
+                    listed = self.listed(model)
+                    answered = queries.query(listed, RECORDS, run_dir=self.dir)
+                inside_queries.read(listed, answered, RECORDS, run_dir=self.dir)
+            self.assertEqual(observed.call_count, opened)
+
     def test_what_nobody_foresaw_is_one_line(self):
         model = self.listed(self.FILE)
         self.addCleanup(model.close)
