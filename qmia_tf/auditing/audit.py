@@ -65,6 +65,8 @@ class AuditConfig:
             as chance would be, or clearly better in another range.
         inside: reads what lies inside of models, for the attacks of who holds
             them.
+        gradients: computes gradients by layer of .tflite files, for an attack
+            of who holds them.
         output_forms: measures what coarser outputs would hide, too.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
@@ -78,6 +80,7 @@ class AuditConfig:
     label_only: LabelOnly | None = None
     allow_chance: bool = False
     inside: bool = True
+    gradients: bool = False
     output_forms: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
@@ -90,6 +93,7 @@ class AuditConfig:
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
             ("inside", bool),
+            ("gradients", bool),
             ("output_forms", bool),
         ):
             value = getattr(self, name)

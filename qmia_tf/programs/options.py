@@ -183,6 +183,12 @@ def _define_attacks():
         "attacks of who holds a model too: exact logits and activations are "
         "read inside of Keras models and .tflite files",
     )
+    flags.DEFINE_boolean(
+        "gradients",
+        False,
+        "gradients by layer of .tflite files too, for an attack of who holds "
+        "them: takes longer",
+    )
     flags.DEFINE_list(
         "attack_options",
         [],
@@ -355,7 +361,7 @@ def audit():
     Limits(value("file_timeout"), value("file_memory"))
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures", "inside", "output_forms"),
+        *("audit_seed", "pictures", "inside", "gradients", "output_forms"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {
