@@ -126,6 +126,19 @@ class ReadTest(parameterized.TestCase, tf.test.TestCase):
                 self.read(self.listed(self.file()))
         self.assertFalse(self.dir.gradients_of("t").exists())
 
+    def test_gradients_that_are_no_numbers(self):
+        computed = GradientNorms.__call__
+
+        def overflown(*args):
+            rows, outputs = computed(*args)
+            return np.where(
+                np.arange(len(rows))[:, None], rows, np.inf
+            ), outputs
+
+        with mock.patch.object(GradientNorms, "__call__", overflown):
+            with self.assertRaisesRegex(InputError, "of 3 of 150 records are"):
+                self.read(self.listed(self.file()))
+
     @parameterized.parameters(True, False)
     def test_in_an_audit(self, gradients):
         result = qmia_tf.audit(
