@@ -11,7 +11,7 @@ from qmia_tf.outputs.inside import Inside
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 TAKEN = (
-    *("outputs", "references", "parent", "second_outputs"),
+    *("outputs", "references", "parent"),
     *("inside", "inside_references"),
 )
 

@@ -198,7 +198,7 @@ def _strongest(runs):
 def _joint_attacks(runs):
     return select(
         "joint",
-        "Two artefacts queried together",
+        "Artefacts queried together",
         (
             {
                 **run_row(run),
@@ -211,7 +211,8 @@ def _joint_attacks(runs):
                 "p_value": joint.p_value,
             }
             for run in runs
-            for joint in run.audit.joint_attacks
+            for joint in (*run.audit.joint_attacks, run.audit.joint_of_all)
+            if joint is not None
         ),
         columns=(Column("p", "p_value", "measure"),),
         notes=notes("joint"),
