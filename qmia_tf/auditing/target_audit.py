@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
+
 from qmia_tf import terminal
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import Settings
@@ -12,9 +14,12 @@ from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import (
     NOT_GIVEN,
     AttackLeftOut,
+    GradientAudit,
     HolderAudit,
+    LayerAudit,
     TargetAudit,
 )
+from qmia_tf.statistics.auc import auc_value
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,10 +29,12 @@ class AuditedTarget:
     Attributes:
         audit: TargetAudit; its leak test has no verdict yet.
         scores: of each attack and record.
+        holder_scores: the same of who holds the model, float64 [N] by attack.
     """
 
     audit: TargetAudit
     scores: TargetScores
+    holder_scores: dict[str, np.ndarray]
 
 
 def audit_target(
@@ -114,6 +121,7 @@ def audit_target(
     return AuditedTarget(
         audit,
         TargetScores(outputs.target, outputs.record_ids, members, scores),
+        leak_test.evaluated_scores(of_holder, inputs),
     )
 
 
@@ -151,6 +159,21 @@ def _holder_audit(scored, missing, inputs, *, gap, strata, reason):
         attacks_left_out=missing,
         strongest=strongest,
         leak=leak,
+        gradients=_gradient_audit(inputs.gradients, members),
+    )
+
+
+def _gradient_audit(gradients, members):
+    """What each layer's gradient tells, and how near the graph is."""
+    if gradients is None:
+        return None
+    columns = zip(gradients.layers, -gradients.norms.T, strict=True)
+    return GradientAudit(
+        layers=[
+            LayerAudit(name, float(auc_value(norms, members)))
+            for name, norms in columns
+        ],
+        **{key: gradients.info[key] for key in ("apart", "largest", "step")},
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.risky_members import RiskyMember
@@ -145,6 +146,38 @@ class Strongest:
 
 
 @dataclasses.dataclass(frozen=True)
+class LayerAudit:
+    """The gradient norm at one layer of a target.
+
+    Attributes:
+        name: of the layer in the file.
+        auc: of the smaller norm being a member's, over all records; not
+            corrected for the number of layers.
+    """
+
+    name: str
+    auc: float
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientAudit:
+    """Gradients by layer, computed on a differentiable graph of the file.
+
+    Attributes:
+        layers: in the order in which they are run.
+        apart: share of the records, 0..1, of which an output of the graph is
+            more than a step from the file's.
+        largest: the largest difference of an output, in steps.
+        step: distance of neighbouring codes; 1/256 of outputs in floats.
+    """
+
+    layers: list[LayerAudit]
+    apart: float
+    largest: float
+    step: float
+
+
+@dataclasses.dataclass(frozen=True)
 class HolderAudit:
     """What the outputs of a target hide, and who holds the model reads.
 
@@ -161,6 +194,7 @@ class HolderAudit:
         strongest: the best of them, held out; None without any.
         leak: the test over them alone, with a verdict of its own; None
             without any.
+        gradients: by layer, None if they were not computed.
     """
 
     layer: str
@@ -171,6 +205,7 @@ class HolderAudit:
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest | None
     leak: LeakTest | None
+    gradients: GradientAudit | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +256,9 @@ class TargetAudit:
             and 5.
         holder: the same of who holds the model and reads inside of it; None
             in audits that do not say so.
+        forms: what coarser outputs would hide from who queries, and what
+            they cost the user, the coarsest first; empty if it was switched
+            off, of repeated outputs, and in audits that do not say so.
     """
 
     target: str
@@ -249,6 +287,7 @@ class TargetAudit:
     onednn: bool | None
     leak: LeakTest | None
     holder: HolderAudit | None = None
+    forms: list[FormLeak] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

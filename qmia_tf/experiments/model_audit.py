@@ -59,6 +59,7 @@ def audit(
     data_format: str = "auto",
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
     inside: bool = True,
+    gradients: bool = False,
     seed: int = 0,
     strata: str = leak_test.CLASS,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
@@ -72,6 +73,7 @@ def audit(
     download: bool = False,
     allow_chance: bool = False,
     attack_options=None,
+    output_forms: bool = True,
     pictures: str = "auto",
     name: str | None = None,
     progress=terminal.say,
@@ -128,8 +130,10 @@ def audit(
         tfprivacy=privacy.settings_of(tfprivacy),
         label_only=label_only,
         inside=inside,
+        gradients=gradients,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
+        output_forms=output_forms,
     )
     used = None
     if leave_out_calibration:

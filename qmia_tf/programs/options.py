@@ -183,11 +183,20 @@ def _define_attacks():
         "attacks of who holds a model too: exact logits and activations are "
         "read inside of Keras models and .tflite files",
     )
+    flags.DEFINE_boolean(
+        "gradients",
+        False,
+        "gradients by layer of .tflite files too, for an attack of who holds "
+        "them: takes longer",
+    )
     flags.DEFINE_list(
         "attack_options",
         [],
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
+    )
+    flags.DEFINE_boolean(
+        "output_forms", True, "attacks on outputs of fewer digits too"
     )
     flags.DEFINE_integer(
         "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
@@ -350,10 +359,9 @@ def audit():
 
     # Only to refuse others.
     Limits(value("file_timeout"), value("file_memory"))
-
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures", "inside"),
+        *("audit_seed", "pictures", "inside", "gradients", "output_forms"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

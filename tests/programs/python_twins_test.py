@@ -50,6 +50,8 @@ AUDIT = {
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
     "inside": "experiments.run attack_run inside",
+    "gradients": "experiments.run attack_run gradients",
+    "output_forms": "experiments.run attack_run output_forms",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 EXECUTOR = {
@@ -113,6 +115,8 @@ TWINS = {
             "attack_options",
             "pictures",
             "inside",
+            "gradients",
+            "output_forms",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",
