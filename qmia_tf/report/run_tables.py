@@ -226,7 +226,7 @@ def _forms(runs):
 def _joint_attacks(runs):
     return select(
         "joint",
-        "Artefacts queried together",
+        "Two artefacts queried together",
         (
             {
                 **run_row(run),
@@ -239,8 +239,7 @@ def _joint_attacks(runs):
                 "p_value": joint.p_value,
             }
             for run in runs
-            for joint in (*run.audit.joint_attacks, run.audit.joint_of_all)
-            if joint is not None
+            for joint in run.audit.joint_attacks
         ),
         columns=(Column("p", "p_value", "measure"),),
         notes=notes("joint"),

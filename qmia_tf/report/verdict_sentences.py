@@ -63,6 +63,7 @@ def verdict(result: AuditResult) -> list[str]:
         *_each(_artefact, artefacts),
         *_comparison(result, artefacts),
         *_blind_baseline(result.blind_baseline),
+        *_gradients(artefacts),
         INTERVALS,
     ]
 
@@ -82,6 +83,7 @@ def gate_lines(result: AuditResult) -> list[str]:
     return [say("verdict", "gate", gate) for gate in result.gates]
 
 
+<<<<<<< HEAD
 def _each(sentence, artefacts):
     """Each artefact for who queries it, then for who holds it."""
     for target in artefacts:
@@ -91,6 +93,13 @@ def _each(sentence, artefacts):
             yield say("verdict", "holder", target)
         elif holder is not None and holder.reason not in UNSAID:
             yield say("verdict", "not_read", target)
+=======
+def _gradients(artefacts):
+    """How near the graphs are that gradients were computed on."""
+    for target in artefacts:
+        if target.holder is not None and target.holder.gradients is not None:
+            yield say("verdict", "gradients", target)
+>>>>>>> main
 
 
 def _artefact(target):
