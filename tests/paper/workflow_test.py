@@ -171,7 +171,9 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             jobs = list(workflow._missing(alone[:1], self.out, self.out, None))
         name = str(alone[0].folder)
         self.assertEqual([job.after for job in jobs], [(), (name,)])
-        with mock.patch.object(stages, "done", side_effect=stages.needed):
+        with mock.patch.object(
+            stages, "done", side_effect=lambda job, out: stages.needed(job)
+        ):
             self.assertEmpty(
                 [*workflow._missing(alone, self.out, self.out, None)]
             )
