@@ -211,6 +211,7 @@ TWINS = {
             if " Recipe " in twin and name not in ("width", "stem")
         },
         "dataset": "experiments.run_grid Grid datasets",
+        "executor": "experiments.run_sweep sweep executor",
         "dry_run": "experiments.sweep_plan describe planned",
     },
     "train": {
