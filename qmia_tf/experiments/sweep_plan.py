@@ -27,6 +27,8 @@ JOBS = "qmia_tf.experiments.sweep_jobs"
 AUDIT_OPTIONS = {
     "kernels": ("default",),
     "label_only": label_only_queries.Settings(),
+    "inside": True,
+    "gradients": False,
     "audit_seed": 0,
     "tfprivacy": privacy.THRESHOLD,
     "attack_options": None,
