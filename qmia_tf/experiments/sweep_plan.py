@@ -29,6 +29,7 @@ AUDIT_OPTIONS = {
     "label_only": label_only_queries.Settings(),
     "inside": True,
     "gradients": False,
+    "output_forms": True,
     "audit_seed": 0,
     "tfprivacy": privacy.THRESHOLD,
     "attack_options": None,

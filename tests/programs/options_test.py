@@ -146,6 +146,7 @@ class OptionsTest(parameterized.TestCase):
                 "pictures": "off",
                 "inside": False,
                 "gradients": True,
+                "output_forms": True,
                 # What is at its default is left out.
                 "attack_options": {"lira": {"variance": "global"}},
             },
