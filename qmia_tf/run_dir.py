@@ -55,6 +55,7 @@ class RunDir(os.PathLike):
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
         references: folder of the run directories of reference models.
+        reference_margins: folder of margins made from their outputs.
         tfprivacy: folder of tensorflow-privacy's own tables.
         audit: what every table and figure is made from.
     """
@@ -74,6 +75,7 @@ class RunDir(os.PathLike):
         self.outputs = self.path / "outputs"
         self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
+        self.reference_margins = self.path / "reference_margins"
         self.tfprivacy = self.path / "tfprivacy"
         self.audit = self.path / "audit.json"
 

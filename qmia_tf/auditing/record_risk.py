@@ -11,6 +11,7 @@ from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.risk import Risk, membership_probability
 
@@ -66,7 +67,7 @@ def measure(
     outputs: Outputs,
     *,
     score: str = "margin",
-    references: Collection[Outputs] = (),
+    references: Collection[Outputs | UnreadOutputs] = (),
     seed: int = 0,
     run: str = "",
     level: float = LEVEL,

@@ -23,7 +23,9 @@ from qmia_tf.data.records import Records
 from qmia_tf.data.repeated_records import Distinct
 from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.report.reported_audit import Audit
+from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import queries
 from qmia_tf.targets.unopened_model import UnopenedModel
 
@@ -89,7 +91,7 @@ class Knowledge:
         first_is_parent: whether the first target is that model.
     """
 
-    references: Callable[[Outputs], tuple[Outputs, ...]]
+    references: Callable[[Outputs], tuple[UnreadOutputs, ...]]
     parent: Outputs | None = None
     first_is_parent: bool = False
 
@@ -142,7 +144,8 @@ def audit(
     queried = query_targets(checks, targets, config, run_dir=run_dir, say=say)
     outputs = queried.outputs
     auxiliary = {
-        x.target: _auxiliary(x, checks, queried, knowledge) for x in outputs
+        x.target: _auxiliary(x, checks, queried, knowledge, run_dir)
+        for x in outputs
     }
     joint_with = [*outputs[:1], knowledge.parent]
     facts = RecordFacts(calibration=calibration, pictures=pictures)
@@ -248,12 +251,13 @@ def require_same(one: Outputs, other: Outputs):
             )
 
 
-def _auxiliary(outputs, checks, queried, knowledge):
+def _auxiliary(outputs, checks, queried, knowledge, run_dir):
     name, parent = outputs.target, knowledge.parent
     if knowledge.first_is_parent and name != queried.outputs[0].target:
         parent = queried.outputs[0]
     return Auxiliary(
         references=knowledge.references(outputs),
+        margins_folder=RunDir(run_dir).reference_margins,
         parent=parent,
         features=checks and checks.features,
         reasons=queried.reasons[name],

@@ -143,7 +143,7 @@ class TrainTest(Folder):
             folders, "keras", fingerprint=self.data.fingerprint()
         )
         self.assertEqual([x.target for x in loaded], ["r00.keras", "r01.keras"])
-        first, second = (reference.in_record_order() for reference in loaded)
+        first, second = (x.load().in_record_order() for x in loaded)
         self.assertAllEqual(first.members, ~second.members)
         self.assertAllEqual(first.record_ids, np.arange(RECORDS))
         self.assertAllEqual(first.labels, self.data.labels)
