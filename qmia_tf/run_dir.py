@@ -17,6 +17,9 @@ TRAINED = "keras"
 # Of config.json: how TensorFlow computed. Nothing follows from it that
 # another run would have to share, so it is no part of the configuration.
 COMPUTED = "tensorflow"
+# Of config.json: the versions of the quantizers. One that is not named there
+# is of version 1.
+QUANTIZERS = "quantizers"
 CHECKPOINT_NAME = re.compile(r"epoch_(\d+)\.keras")
 
 
@@ -169,7 +172,10 @@ class RunDir(os.PathLike):
                 f"{self.config} is no configuration: choose another --run_dir"
             )
         stored.pop(COMPUTED, None)
-        changes = _differences(stored, json.loads(json.dumps(config)))
+        wanted = json.loads(json.dumps(config))
+        changes = _differences(
+            with_versions(stored, wanted), with_versions(wanted, stored)
+        )
         if changes:
             raise InputError(
                 f"{self} holds a run with another configuration "
@@ -189,6 +195,19 @@ class RunDir(os.PathLike):
                 f"{self} holds {there[0]} but no {self.config.name}, so "
                 "nobody knows what made it: choose another --run_dir"
             )
+
+
+def with_versions(config: dict, *others: dict) -> dict:
+    """Returns a configuration that says the version of every quantizer.
+
+    Args:
+        others: the quantizers that these name count as well.
+    """
+    named = [other.get(QUANTIZERS) for other in (*others, config)]
+    if not all(isinstance(versions, dict | None) for versions in named):
+        return config
+    known = {name: 1 for versions in named for name in versions or {}}
+    return {**config, QUANTIZERS: {**known, **(named[-1] or {})}}
 
 
 def _differences(stored, wanted, prefix=""):
