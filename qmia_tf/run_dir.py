@@ -166,16 +166,7 @@ class RunDir(os.PathLike):
             self._require_no_products()
             files.write_json(self.config, config)
             return self
-        stored = files.read_json(self.config)
-        if not isinstance(stored, dict):
-            raise InputError(
-                f"{self.config} is no configuration: choose another --run_dir"
-            )
-        stored.pop(COMPUTED, None)
-        wanted = json.loads(json.dumps(config))
-        changes = _differences(
-            with_versions(stored, wanted), with_versions(wanted, stored)
-        )
+        changes = self.changes(config)
         if changes:
             raise InputError(
                 f"{self} holds a run with another configuration "
@@ -183,6 +174,25 @@ class RunDir(os.PathLike):
                 "the options of that run"
             )
         return self
+
+    def changes(self, config) -> list[str]:
+        """Lists where another configuration differs from this run's.
+
+        Args:
+            config: as of open.
+        Returns: `a.b: stored -> given` of each, its member COMPUTED aside.
+        Raises: InputError if config.json is not there or none.
+        """
+        stored = files.read_json(self.config)
+        if not isinstance(stored, dict):
+            raise InputError(
+                f"{self.config} is no configuration: choose another --run_dir"
+            )
+        stored.pop(COMPUTED, None)
+        wanted = json.loads(json.dumps(config))
+        return differences(
+            _with_versions(stored, wanted), _with_versions(wanted, stored)
+        )
 
     def _require_no_products(self):
         products = (
@@ -197,20 +207,15 @@ class RunDir(os.PathLike):
             )
 
 
-def with_versions(config: dict, *others: dict) -> dict:
-    """Returns a configuration that says the version of every quantizer.
-
-    Args:
-        others: the quantizers that these name count as well.
-    """
-    named = [other.get(QUANTIZERS) for other in (*others, config)]
-    if not all(isinstance(versions, dict | None) for versions in named):
+def _with_versions(config, other):
+    """The configuration with a version of each quantizer that either names."""
+    own, others = config.get(QUANTIZERS, {}), other.get(QUANTIZERS, {})
+    if not (isinstance(own, dict) and isinstance(others, dict)):
         return config
-    known = {name: 1 for versions in named for name in versions or {}}
-    return {**config, QUANTIZERS: {**known, **(named[-1] or {})}}
+    return {**config, QUANTIZERS: {**dict.fromkeys(others, 1), **own}}
 
 
-def _differences(stored, wanted, prefix=""):
+def differences(stored, wanted, prefix="") -> list[str]:
     """Lists `a.b: stored -> wanted` for each leaf that differs."""
     if not (isinstance(stored, dict) and isinstance(wanted, dict)):
         change = f"{prefix}: {_shown(stored)} -> {_shown(wanted)}"
@@ -218,7 +223,7 @@ def _differences(stored, wanted, prefix=""):
     changes = []
     for key in stored | wanted:
         name = f"{prefix}.{key}" if prefix else key
-        changes += _differences(
+        changes += differences(
             stored.get(key, _ABSENT), wanted.get(key, _ABSENT), name
         )
     return changes
