@@ -61,9 +61,13 @@ def _processors():
 def record() -> dict:
     """What config.json and checkpoints say of the process that trained.
 
-    Returns: onednn, a bool, and intra_op_threads, an int.
+    Returns: onednn, a bool, intra_op_threads, an int, and processor, a text.
     """
-    return {"onednn": is_on(), "intra_op_threads": threads()}
+    return {
+        "onednn": is_on(),
+        "intra_op_threads": threads(),
+        "processor": processor(),
+    }
 
 
 def processor() -> str:

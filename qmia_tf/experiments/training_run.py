@@ -116,8 +116,7 @@ def _note_computing(run_dir):
     """Notes in config.json how this process's TensorFlow computes."""
     path = RunDir(run_dir).config
     config = files.read_json(path)
-    computed = {**onednn.record(), "processor": onednn.processor()}
-    files.write_json(path, {**config, COMPUTED: computed})
+    files.write_json(path, {**config, COMPUTED: onednn.record()})
 
 
 def _require_quantizers(run_dir, config):

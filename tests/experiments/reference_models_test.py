@@ -325,6 +325,18 @@ class TrainTest(Folder):
         text = reference_models.describe_missing(run_dir, missing, resources)
         self.assertIn("time: 2 min of training one after another, 2 at", text)
         self.assertIn("disk: about 6 MB", text)
+        # Less than a megabyte was measured for the row of ones above.
+        self.assertIn("memory: 0.0 GB each", text)
+        history.write(
+            [{**row, "seconds": 50, "peak_memory_mb": 1234}], run_dir.history
+        )
+        text = reference_models.describe_missing(run_dir, missing, resources)
+        self.assertIn("memory: 1.2 GB each", text)
+        with mock.patch.object(reference_models, "execute") as execute:
+            execute.return_value = {}
+            reference_models.train(run_dir, self.data, count=4)
+        given = execute.call_args.kwargs["resources"]
+        self.assertEqual(given.job_bytes, 1_234_000_000)
 
     def test_not_a_run(self):
         with self.assertRaisesRegex(InputError, "is not a run directory"):
