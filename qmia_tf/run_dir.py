@@ -57,6 +57,7 @@ class RunDir(os.PathLike):
         manifest: what they are.
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
+        inside: folder of what their holder reads inside of them.
         references: folder of the run directories of reference models.
         reference_margins: folder of margins made from their outputs.
         tfprivacy: folder of tensorflow-privacy's own tables.
@@ -76,6 +77,7 @@ class RunDir(os.PathLike):
         self.manifest = self.artifacts / "manifest.json"
         self.parity = self.path / "parity.json"
         self.outputs = self.path / "outputs"
+        self.inside = self.path / "inside"
         self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
         self.reference_margins = self.path / "reference_margins"
@@ -139,6 +141,10 @@ class RunDir(os.PathLike):
     def outputs_of(self, target: str) -> pathlib.Path:
         """Where the outputs of a target are, "epochs/..." of a checkpoint."""
         return self.outputs / f"{target}.npz"
+
+    def inside_of(self, target: str) -> pathlib.Path:
+        """Where what lies inside of a target is."""
+        return self.inside / f"{target}.npz"
 
     def augmented_of(self, target: str) -> pathlib.Path:
         """Where a target's labels of augmented queries are."""

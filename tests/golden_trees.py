@@ -39,6 +39,7 @@ class Names:
 
 
 NAMES = Names(
+    added=("targets[].holder",),
     ignored=(
         "schema_version",
         "versions",

@@ -24,6 +24,8 @@ from qmia_tf.statistics.intervals import Estimate
 SCHEMA_VERSION = 7
 # Those that tools/convert_audits.py converts.
 CONVERTIBLE = (4, 5, 6)
+# Fields that files of this version may lack, for they were added to it.
+LATER = ("holder",)
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
@@ -218,7 +220,9 @@ def load(path) -> AuditResult:
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise InputError(f"{path}: {_other_version(version)}")
-    result = typed_json.decode(AuditResult, stored, source=str(path))
+    result = typed_json.decode(
+        AuditResult, stored, source=str(path), later=LATER
+    )
     _require_estimates(result, "", path)
     return result
 

@@ -10,6 +10,7 @@ from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.auditing.reference_margins import references_of, require_alike
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.inside import Inside
 from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
@@ -28,6 +29,9 @@ class Auxiliary:
             memory.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
+        inside: what the holder of the target reads.
+        inside_references: of the holder of each reference, the outputs that
+            it computes: of exact logits; empty if one is not known.
         reasons: of what is not there, why: by key of attacks.NEEDS.
     """
 
@@ -37,6 +41,8 @@ class Auxiliary:
     margins_folder: pathlib.Path | None = None
     parent: Outputs | None = None
     features: np.ndarray | None = None
+    inside: Inside | None = None
+    inside_references: tuple[Outputs | UnreadOutputs, ...] = ()
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -52,16 +58,21 @@ def make_attack_inputs(
     auxiliary = auxiliary or Auxiliary()
     # In record order the result is that of any order of the records.
     outputs = outputs.validate().in_record_order()
-    features = auxiliary.features
+    features, inside = auxiliary.features, auxiliary.inside
+    folder = auxiliary.margins_folder
     return AttackInputs(
         outputs=outputs,
         calibration=calibration_half(outputs.members, seed=seed),
         seed=seed,
         augmented_labels=_aligned(auxiliary.augmented_labels, outputs),
         noisy_labels=_aligned(auxiliary.noisy_labels, outputs),
-        references=_references(auxiliary, outputs),
+        references=_references(auxiliary.references, outputs, folder),
         parent=auxiliary.parent and _same_records(auxiliary.parent, outputs),
         features=None if features is None else features[outputs.record_ids],
+        inside=inside and inside.of_records(outputs.record_ids),
+        inside_references=_references(
+            auxiliary.inside_references, outputs, folder
+        ),
     )
 
 
@@ -80,12 +91,10 @@ def _aligned(labels, outputs):
     return labels and labels.aligned(outputs.record_ids)
 
 
-def _references(auxiliary, outputs):
-    if not auxiliary.references:
+def _references(reference_outputs, outputs, folder):
+    if not reference_outputs:
         return None
-    return references_of(
-        auxiliary.references, outputs, folder=auxiliary.margins_folder
-    )
+    return references_of(reference_outputs, outputs, folder=folder)
 
 
 def _same_records(other, outputs):

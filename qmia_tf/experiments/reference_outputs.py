@@ -6,7 +6,7 @@ import pathlib
 
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import Outputs, inside
 from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.run_dir import TRAINED, RunDir
 
@@ -41,6 +41,23 @@ class RunReferences:
     def of(self, outputs: Outputs) -> tuple[UnreadOutputs, ...]:
         """Gives the outputs of the models that compare with a target."""
         return self._of(outputs.target)
+
+    def inside_of(self, outputs: Outputs) -> tuple[UnreadOutputs, ...] | str:
+        """Gives what the holder of these models computes: of exact logits.
+
+        Returns: outputs alike, or why what lies inside is not known.
+        """
+        references = self.of(outputs)
+        name = target_name(self._paths, outputs.target)
+        exact = []
+        for path, reference in zip(self._paths, references, strict=True):
+            try:
+                file = RunDir(path).inside_of(name)
+                read = functools.partial(_exact, file, reference)
+                exact.append(UnreadOutputs.checked(file, read))
+            except InputError as error:
+                return f"of {reference.target}: {error}"
+        return tuple(exact)
 
     def _of(self, target):
         name = target_name(self._paths, target)
@@ -92,6 +109,17 @@ def _read(file, stem, *, fingerprint):
             f"{actual[:12]}, the run about {fingerprint[:12]}"
         )
     return reference.renamed(f"{stem}.{reference.target}")
+
+
+def _exact(file, reference):
+    """What the holder of one reference model computes."""
+    reference = reference.load()
+    if not file.is_file():
+        raise InputError("only the outputs were kept: train references anew")
+    seen = inside.load(file)
+    if seen.info.get(inside.OUTPUTS) != inside.outputs_sha256(reference):
+        raise InputError("what was read belongs to other outputs")
+    return seen.of_records(reference.record_ids).outputs_of(reference)
 
 
 def target_name(paths, target: str) -> str:
