@@ -39,7 +39,7 @@ class Names:
 
 
 NAMES = Names(
-    added=("targets[].holder",),
+    added=("targets[].holder", "targets[].loss_tnr"),
     ignored=(
         "schema_version",
         "versions",

@@ -8,6 +8,7 @@ import msgspec
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.leak_test import LeakTest
+from qmia_tf.auditing.loss_tail import LossTnr
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
@@ -217,6 +218,9 @@ class TargetAudit:
             and 5.
         holder: the same of who holds the model and reads inside of it; None
             in audits that do not say so.
+        loss_tnr: how many nonmembers have a loss that hardly any member
+            reaches: no attack, and no estimate of one; empty in audits that
+            do not say so.
     """
 
     target: str
@@ -245,6 +249,7 @@ class TargetAudit:
     onednn: bool | None
     leak: LeakTest | None
     holder: HolderAudit | None = None
+    loss_tnr: list[LossTnr] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:
