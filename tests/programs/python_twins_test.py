@@ -50,6 +50,7 @@ AUDIT = {
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
     "inside": "experiments.run attack_run inside",
+    "gradients": "experiments.run attack_run gradients",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 EXECUTOR = {
@@ -113,6 +114,7 @@ TWINS = {
             "attack_options",
             "pictures",
             "inside",
+            "gradients",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",
@@ -204,7 +206,8 @@ TWINS = {
         **alike("experiments.run_grid Grid", "split_seed", "member_fraction"),
         **alike("experiments.run_grid Grid", "label_noise", "label_noise_seed"),
         **alike(
-            "experiments.run_sweep sweep", "out", "until", "schemes", "report"
+            "experiments.run_sweep sweep",
+            *("out", "until", "schemes", "report", "executor"),
         ),
         **{
             name: twin
