@@ -5,8 +5,8 @@
 Makes random outputs of that many models in files, as a run's references leave
 them, and scores the records with every attack that takes references. Prints
 seconds, and the largest resident memory of the process that scored, mapped
-files included. 256 models, 60,000 records and 10 classes take 0.7 GB of disk,
-0.5 GB more of margins, and a few minutes.
+files included. 256 models, 60,000 records and 10 classes take 0.6 GB of disk,
+0.3 GB more of margins, a few minutes, and 0.5 GB of memory.
 """
 
 import functools

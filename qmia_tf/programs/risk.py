@@ -34,8 +34,7 @@ def define_flags():
         "margin",
         "such as margin, confidence, modified_entropy; with reference models "
         "difficulty, lira_offline, lira_online, which do not take easy for "
-        "member; loss_trace is the trainer's own view, of the epochs that "
-        "qmia train --keep_every kept",
+        "member; loss_trace, the trainer's own view, of epochs that were kept",
     )
     flags.DEFINE_string(
         "baseline", None, "run directory of the full-precision model"

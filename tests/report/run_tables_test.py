@@ -94,15 +94,16 @@ class AllTablesTest(Tables):
             [table.name for table in self.report_.stored],
             [
                 *("table1", "table2", "answers", "artefacts", "attacks"),
-                *("strongest", "joint", "agreement", "tfprivacy"),
+                *("strongest", "loss_tails", "joint", "agreement"),
+                "tfprivacy",
             ],
         )
         self.assertEqual(
             [table.name for table in self.report_.shown],
             [
                 *("table1", "table2", "answers", "artefacts", "leaks"),
-                *("changes", "attacks", "tails", "strongest", "joint"),
-                *("agreement", "tfprivacy"),
+                *("changes", "attacks", "tails", "strongest", "loss_tails"),
+                *("joint", "agreement", "tfprivacy"),
             ],
         )
         for table in (*self.report_.stored, *self.report_.shown):
@@ -274,6 +275,16 @@ class AllTablesTest(Tables):
                 "largest_difference": np.abs(one - other).max(),
             },
         )
+        one, tenth = result.targets[0].loss_tnr
+        (row,) = (
+            row
+            for row in self.rows("loss_tails")
+            if (row["run"], row["target"]) == ("w4a4", "keras")
+        )
+        self.assertRow(
+            row, {"members": 60, "tnr_1": one.tnr, "tnr_0.1": tenth.tnr}
+        )
+        self.assertIn("It is no attack", self.shown("loss_tails"))
         (row,) = self.rows("tfprivacy")
         self.assertEqual(row["attack"], "THRESHOLD_ATTACK")
         self.assertEqual(row["records"], 120)
