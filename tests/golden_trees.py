@@ -39,7 +39,7 @@ class Names:
 
 
 NAMES = Names(
-    added=("targets[].holder", "targets[].loss_tnr"),
+    added=("targets[].holder", "targets[].forms", "targets[].loss_tnr"),
     ignored=(
         "schema_version",
         "versions",

@@ -7,6 +7,7 @@ import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.loss_tail import LossTnr
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
@@ -252,6 +253,9 @@ class TargetAudit:
             and 5.
         holder: the same of who holds the model and reads inside of it; None
             in audits that do not say so.
+        forms: what coarser outputs would hide from who queries, and what
+            they cost the user, the coarsest first; empty if it was switched
+            off, of repeated outputs, and in audits that do not say so.
         loss_tnr: how many nonmembers have a loss that hardly any member
             reaches: no attack, and no estimate of one; empty in audits that
             do not say so.
@@ -283,6 +287,7 @@ class TargetAudit:
     onednn: bool | None
     leak: LeakTest | None
     holder: HolderAudit | None = None
+    forms: list[FormLeak] = dataclasses.field(default_factory=list)
     loss_tnr: list[LossTnr] = dataclasses.field(default_factory=list)
 
     @property

@@ -9,6 +9,13 @@ from qmia_tf.attacks import ATTACKS
 from qmia_tf.statistics.intervals import Estimate
 
 WIDTH = 78
+FORMS = {
+    "top_1": "top-1 probability",
+    "full": "full outputs",
+    "probabilities": "exact probabilities",
+    "logits": "exact logits",
+    "inside": "inside of the model",
+}
 # Where no line ends: before a unit, a value's interval, and inside it.
 TOGETHER = re.compile(
     r" (?=%|points)|(?<=[\d%s]) (?=\[)|(?<=\d,) (?=[-+.\d]+\])"
@@ -40,6 +47,11 @@ def capital(text: str) -> str:
 def attack_title(name: str | None) -> str:
     """What people call an attack."""
     return ATTACKS[name].title if name in ATTACKS else name
+
+
+def form_title(form: str) -> str:
+    """What people call a form of outputs."""
+    return FORMS.get(form, form.replace("_", " "))
 
 
 def share_values(values: dict[str, str]) -> str:

@@ -23,6 +23,7 @@ SOURCE_TABLES = {
     "leaks": "artefacts",
     "changes": "artefacts",
     "tails": "attacks",
+    "form_limits": "forms",
     "seed_changes": "seeds",
 }
 # Tables whose groups a file does not have.
