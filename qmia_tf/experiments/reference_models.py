@@ -165,10 +165,10 @@ def describe_missing(run_dir, missing: list, resources: Resources) -> str:
 
 def train_one(dataset, *, folder, config, schemes, num_threads):
     """Trains and queries one reference model, or goes on."""
-    from qmia_tf.experiments import run, training_run
+    from qmia_tf.experiments import run
 
     with model_job.writing(folder):
-        training_run.train_run(folder, dataset, config)
+        model_job.train(folder, dataset, config)
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)
         run.query_run(folder, dataset, num_threads=num_threads, inside=True)
