@@ -15,6 +15,7 @@ from qmia_tf.auditing import (
     leak_comparison,
     leak_test,
     member_accuracy,
+    mismatched_references,
     risky_members,
     run_outputs,
     verdict,
@@ -154,7 +155,10 @@ def audit(
         folder=folder,
         progress=progress,
     )
-    return _with_verdict(audited.audit, baseline=None)
+    target = audited.audit
+    if auxiliary is not None:
+        target = dataclasses.replace(target, references=auxiliary.matched)
+    return _with_verdict(target, baseline=None)
 
 
 def audit_outputs(
@@ -201,7 +205,7 @@ def audit_outputs(
     if distinct.repeated.sentence:
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
-    audited_targets, joint_attacks = [], []
+    audited_targets, joint_attacks, known_bits = [], [], []
     for outputs in loaded:
         name = outputs.target
         say(f"{name}: {outputs.labels.size} records")
@@ -219,6 +223,12 @@ def audit_outputs(
                 progress=progress,
             )
         )
+        known_bits.append([])
+        if known.mismatched and name not in repeated:
+            with terminal.working(f"{name}: mismatched references"):
+                known_bits[-1] = mismatched_references.compare(
+                    inputs, outputs, known, config
+                )
         others = [other for other in joint_with if other.target != name]
         if others and name not in repeated:
             with terminal.working(f"{name}: joint attack"):
@@ -262,8 +272,15 @@ def audit_outputs(
         versions=program_versions(),
         targets=_with_risky_members(
             [
-                dataclasses.replace(x, parity=compared.get(x.sha256))
-                for x in targets
+                dataclasses.replace(
+                    target,
+                    parity=compared.get(target.sha256),
+                    references=auxiliary.get(
+                        target.target, Auxiliary()
+                    ).matched,
+                    known_bits=gains,
+                )
+                for target, gains in zip(targets, known_bits, strict=True)
             ],
             loaded,
             config.seed,

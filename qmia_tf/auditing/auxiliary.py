@@ -12,6 +12,25 @@ from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
+@dataclasses.dataclass(frozen=True)
+class ReferenceModels:
+    """Which reference models a target was compared with.
+
+    Attributes:
+        models: how many were used.
+        available: how many there are.
+        bits: of their weights and activations, such as "w4a4"; of several
+            kinds each; empty where not known, as of outputs in files.
+        target: what was queried of them: "keras", their Keras models, or the
+            export scheme of their files; null where not known.
+    """
+
+    models: int
+    available: int
+    bits: list[str]
+    target: str | None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Auxiliary:
     """What is known besides one target's outputs; nothing by default.
@@ -22,6 +41,9 @@ class Auxiliary:
         references: outputs of reference models: their members are the
             records that trained them, their nonmembers those that did not.
             Records that they were not queried about stay unknown.
+        kind: of the references; None where not known.
+        mismatched: references of other bits than the target's, and of which
+            kind they are: what an attacker has who does not know the bits.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
         reasons: of what is not there, why: by key of attacks.NEEDS.
@@ -30,9 +52,19 @@ class Auxiliary:
     augmented_labels: AugmentedLabels | None = None
     noisy_labels: AugmentedLabels | None = None
     references: tuple[Outputs, ...] = ()
+    kind: ReferenceModels | None = None
+    mismatched: tuple[tuple[ReferenceModels, tuple[Outputs, ...]], ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def matched(self) -> ReferenceModels | None:
+        """What `references` are; None if there are none."""
+        count = len(self.references)
+        if not count:
+            return None
+        return self.kind or ReferenceModels(count, count, [], None)
 
 
 def make_attack_inputs(

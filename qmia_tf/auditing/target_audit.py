@@ -102,6 +102,8 @@ def audit_target(
         parity=None,
         risky_members=[],
         leak=leak,
+        references=None,
+        known_bits=[],
     )
     return AuditedTarget(
         audit,

@@ -6,9 +6,11 @@ from typing import Annotated
 import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
+from qmia_tf.auditing.mismatched_references import KnownBits
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
@@ -185,6 +187,11 @@ class TargetAudit:
             None where it did not compute them, or nobody knows.
         leak: whether all attacks together show a leak, and how large it is;
             None in converted audits of versions 4 and 5.
+        references: the reference models that attacks which need some, and
+            quantile regression, had; None without them, and in converted
+            audits of versions 4 to 7.
+        known_bits: what these gain over references of other bits, one a kind
+            of those; empty without them.
     """
 
     target: str
@@ -212,6 +219,8 @@ class TargetAudit:
     risky_members: list[RiskyMember]
     onednn: bool | None
     leak: LeakTest | None
+    references: ReferenceModels | None
+    known_bits: list[KnownBits]
 
     @property
     def size_mb(self) -> float | None:

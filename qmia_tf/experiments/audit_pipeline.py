@@ -15,7 +15,7 @@ from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig, RecordFacts
 from qmia_tf.auditing.audit_result import CalibrationRecords
-from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.auditing.auxiliary import Auxiliary, ReferenceModels
 from qmia_tf.auditing.run_outputs import repeated
 from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
@@ -37,6 +37,10 @@ NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 OTHER_KERNELS = "only the Keras model and files under default kernels get them"
 NO_RECORDS = "only outputs were given"
 NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+ONLY_MISMATCHED = (
+    "there are only mismatched ones, which are compared with matched ones; "
+    "qmia references trains those"
+)
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
@@ -85,11 +89,16 @@ class Knowledge:
 
     Attributes:
         references: gives the outputs of reference models for a target.
+        kind: says which models those are; None where that is not known.
+        mismatched: gives references of other bits than the target's; see
+            Auxiliary.
         parent: outputs of the full-precision model of the same members.
         first_is_parent: whether the first target is that model.
     """
 
     references: Callable[[Outputs], tuple[Outputs, ...]]
+    kind: Callable[[Outputs], ReferenceModels | None] = lambda outputs: None
+    mismatched: Callable[[Outputs], tuple] = lambda outputs: ()
     parent: Outputs | None = None
     first_is_parent: bool = False
 
@@ -252,11 +261,17 @@ def _auxiliary(outputs, checks, queried, knowledge):
     name, parent = outputs.target, knowledge.parent
     if knowledge.first_is_parent and name != queried.outputs[0].target:
         parent = queried.outputs[0]
+    references, reasons = knowledge.references(outputs), queried.reasons[name]
+    mismatched = knowledge.mismatched(outputs)
+    if mismatched and not references:
+        reasons = {**reasons, "references": ONLY_MISMATCHED}
     return Auxiliary(
-        references=knowledge.references(outputs),
+        references=references,
+        kind=knowledge.kind(outputs),
+        mismatched=mismatched,
         parent=parent,
         features=checks and checks.features,
-        reasons=queried.reasons[name],
+        reasons=reasons,
         **queried.augmented_labels.get(name, {}),
     )
 

@@ -47,7 +47,8 @@ def verdict(result: AuditResult) -> list[str]:
     """The verdict of an audit, warnings first.
 
     First the warnings; then the verdict on each artefact with its numbers;
-    then each artefact compared with the first.
+    then each artefact compared with the first;
+    then what knowing the bits is worth.
 
     Returns: sentences, one or more a string.
     """
@@ -56,6 +57,7 @@ def verdict(result: AuditResult) -> list[str]:
         *_warnings(result),
         *map(_artefact, artefacts),
         *_comparison(result, artefacts),
+        *(x for target in artefacts for x in known_bits(target)),
         *_blind_baseline(result.blind_baseline),
         INTERVALS,
     ]
@@ -68,6 +70,14 @@ def short(result: AuditResult) -> list[str]:
         *_warnings(result),
         *map(_short, artefacts),
         *_comparison(result, artefacts),
+    ]
+
+
+def known_bits(target: TargetAudit) -> list[str]:
+    """Says what knowing the bits of an artefact is worth, where it is known."""
+    return [
+        say("verdict", "known_bits", target, known, known.strongest)
+        for known in target.known_bits
     ]
 
 

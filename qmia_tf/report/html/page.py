@@ -23,6 +23,7 @@ SOURCE_TABLES = {
     "leaks": "artefacts",
     "changes": "artefacts",
     "tails": "attacks",
+    "known_bits_rates": "known_bits",
     "seed_changes": "seeds",
 }
 # Tables whose groups a file does not have.

@@ -21,6 +21,7 @@ ENVIRONMENT.filters |= {
     "figures": phrases.figures,
     "number": format,
     "percent": phrases.percent,
+    "reference_models": phrases.reference_models,
     "of_100": phrases.of_100,
     "points": phrases.points,
     "share": phrases.share,
