@@ -45,6 +45,8 @@ NAMES = Names(
         "*.latency_ms",
         "*.latency_threads",
     ),
+    # Of schema version 8.
+    added=("targets[].references", "targets[].known_bits"),
     sentences=(
         "*.reasons",
         "*.features",

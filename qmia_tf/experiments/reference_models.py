@@ -167,6 +167,9 @@ def describe_missing(run_dir, missing: list, resources: Resources) -> str:
     names = [folder.name for folder, _ in missing]
     lines = [f"{terminal.counted(len(names), 'reference')} to train"]
     if names:
+        place = missing[0][0].path.parent
+        if place != run_dir.references:
+            lines[0] += f" in {place.name}"
         lines[0] += f": {names[0]} to {names[-1]}"
     rows = history.read(run_dir.history)
     if run_dir.is_trained and rows:

@@ -92,7 +92,7 @@ class BitsGain:
     Attributes:
         run: the name of its audit.
         file: the target.
-        matched: the reference models of its bits, such as "8 of w4a4, keras".
+        matched: the reference models of its bits, such as "8 of w4a4 (keras)".
         mismatched: the others.
         attack: that was compared, for people.
         gain: of its AUC by the matched ones; the interval is paired and holds

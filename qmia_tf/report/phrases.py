@@ -44,9 +44,9 @@ def attack_title(name: str | None) -> str:
 
 
 def reference_models(models: ReferenceModels) -> str:
-    """What reference models are: 8 of w4a4, int8."""
+    """What reference models are: 8 of w4a4 (int8)."""
     bits = " and ".join(models.bits) or "unknown bits"
-    target = f", {models.target}" if models.target else ""
+    target = f" ({models.target})" if models.target else ""
     return f"{models.models} of {bits}{target}"
 
 

@@ -73,6 +73,7 @@ TWINS = {
             "run_dir",
             "name",
             "references",
+            "mismatched_references",
             "parent",
         ),
         "outputs": "experiments.run attack_run device_outputs",
@@ -207,6 +208,7 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "num_threads", "executor"
         ),
+        "reference_bits": "experiments.reference_models train bits",
         "jobs": "experiments.executors Resources workers",
         "job_threads": "experiments.executors Resources threads",
         "ray_address": "experiments.executors Resources ray_address",
