@@ -9,12 +9,14 @@ __version__ = "0.1.0"
 # What the package gives by its own name -> the module that holds it, imported
 # when it is first asked for.
 _FROM = {
+    "Grid": "qmia_tf.experiments.run_grid",
     "audit": "qmia_tf.experiments.model_audit",
     "compare": "qmia_tf.experiments.run_comparison",
     "load_audit": "qmia_tf.report.reported_audit",
     "load_runs": "qmia_tf.report.audited_runs",
     "quantize_model": "qmia_tf.qat",
     "references": "qmia_tf.experiments.own_references",
+    "sweep": "qmia_tf.experiments.run_sweep",
 }
 
 

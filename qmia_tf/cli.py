@@ -26,6 +26,7 @@ COMMANDS = Registry(
         "export": f"{PROGRAMS}.export",
         "parity": f"{PROGRAMS}.parity",
         "references": f"{PROGRAMS}.train_references",
+        "sweep": f"{PROGRAMS}.sweep",
         "attack": f"{PROGRAMS}.attack",
         "report": f"{PROGRAMS}.report",
         "compare": f"{PROGRAMS}.compare",

@@ -180,13 +180,7 @@ class RunDir(os.PathLike):
             self._require_no_products()
             files.write_json(self.config, config)
             return self
-        stored = files.read_json(self.config)
-        if not isinstance(stored, dict):
-            raise InputError(
-                f"{self.config} is no configuration: choose another --run_dir"
-            )
-        stored.pop(COMPUTED, None)
-        changes = _differences(stored, json.loads(json.dumps(config)))
+        changes = self.changes(config)
         if changes:
             raise InputError(
                 f"{self} holds a run with another configuration "
@@ -194,6 +188,22 @@ class RunDir(os.PathLike):
                 "the options of that run"
             )
         return self
+
+    def changes(self, config) -> list[str]:
+        """Lists where another configuration differs from this run's.
+
+        Args:
+            config: as of open.
+        Returns: `a.b: stored -> given` of each, its member COMPUTED aside.
+        Raises: InputError if config.json is not there or none.
+        """
+        stored = files.read_json(self.config)
+        if not isinstance(stored, dict):
+            raise InputError(
+                f"{self.config} is no configuration: choose another --run_dir"
+            )
+        stored.pop(COMPUTED, None)
+        return differences(stored, json.loads(json.dumps(config)))
 
     def _require_no_products(self):
         products = (
@@ -208,7 +218,7 @@ class RunDir(os.PathLike):
             )
 
 
-def _differences(stored, wanted, prefix=""):
+def differences(stored, wanted, prefix="") -> list[str]:
     """Lists `a.b: stored -> wanted` for each leaf that differs."""
     if not (isinstance(stored, dict) and isinstance(wanted, dict)):
         change = f"{prefix}: {_shown(stored)} -> {_shown(wanted)}"
@@ -216,7 +226,7 @@ def _differences(stored, wanted, prefix=""):
     changes = []
     for key in stored | wanted:
         name = f"{prefix}.{key}" if prefix else key
-        changes += _differences(
+        changes += differences(
             stored.get(key, _ABSENT), wanted.get(key, _ABSENT), name
         )
     return changes

@@ -11,6 +11,7 @@ SECONDS, where a log or a test must hold nothing of it.
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -118,8 +119,7 @@ class Lines:
         self._total, self._count, self._first = total, initial, initial
         self._postfix = ""
         self._start = time.monotonic()
-        self._wait = FIRST_SECONDS
-        self._next = self._start + _patience()
+        self._pace = _Pace(self._start)
 
     def __iter__(self):
         for item in self._iterable:
@@ -136,9 +136,7 @@ class Lines:
         """Counts on, and says so if it is time."""
         self._count += count
         now = time.monotonic()
-        if now >= self._next and self._count != self._total:
-            self._next = now + self._wait
-            self._wait = min(MOST_SECONDS, self._wait * GROWTH)
+        if self._count != self._total and self._pace.is_time(now):
             _write(sys.stderr, self._line(now - self._start))
 
     def set_postfix_str(self, text: str) -> None:
@@ -163,6 +161,54 @@ class Lines:
         if self._postfix:
             parts.append(self._postfix)
         return f"{self._desc}: {', '.join(parts)}".removeprefix(": ")
+
+
+class _Pace:
+    """When it is time for another line: soon at first, then seldom."""
+
+    def __init__(self, now):
+        self._wait = FIRST_SECONDS
+        self._next = now + _patience()
+
+    def is_time(self, now):
+        if now < self._next:
+            return False
+        self._next = now + self._wait
+        self._wait = min(MOST_SECONDS, self._wait * GROWTH)
+        return True
+
+
+class Status:
+    """Shows on stderr how far something is, as often as it is told.
+
+    In terminals and notebooks on one line that is written over, elsewhere on
+    a new line now and then.
+    """
+
+    def __init__(self):
+        self._pace = _Pace(time.monotonic())
+        self._length = 0
+
+    def show(self, text: str) -> None:
+        """Shows a line instead of the last one."""
+        if is_quiet():
+            return
+        if _shows_bars():
+            room = shutil.get_terminal_size().columns - 1
+            self._write_over(text[:room])
+        elif self._pace.is_time(time.monotonic()):
+            _write(sys.stderr, text)
+
+    def clear(self) -> None:
+        """Makes room for other lines."""
+        if self._length:
+            self._write_over("", end="\r")
+
+    def _write_over(self, text, end=""):
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"\r{text.ljust(self._length)}{end}")
+            sys.stderr.flush()
+        self._length = len(text)
 
 
 @contextlib.contextmanager

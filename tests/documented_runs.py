@@ -166,8 +166,8 @@ def prepare(folder):
         "test_labels": nonmembers[1],
         "x_train": members[0],
         "y_train": members[1],
-        "x_test": nonmembers[0],
-        "y_test": nonmembers[1],
+        "x_held_out": nonmembers[0],
+        "y_held_out": nonmembers[1],
     }
 
 

@@ -85,6 +85,17 @@ class Dataset:
         """Gives the images and the labels of chosen records."""
         return self.images[indices], self.labels[indices]
 
+    def first(self, records: int | None) -> "Dataset":
+        """Gives the first records; all of them for None, or if more."""
+        if records is None or records >= len(self.labels):
+            return self
+        return dataclasses.replace(
+            self,
+            images=self.images[:records],
+            labels=self.labels[:records],
+            origin=self.origin[:records],
+        )
+
     def fingerprint(self) -> str:
         """Names the content, the same on every platform, in 64 hex digits.
 

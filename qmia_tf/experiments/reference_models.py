@@ -13,21 +13,22 @@ seeds and splits of the matched ones, so that nothing but the bits differs.
 
 import copy
 import pathlib
-import sys
 
 import numpy as np
 
-from qmia_tf import locks, quiet, terminal
+from qmia_tf import terminal
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration
-from qmia_tf.experiments.executors import Job, Resources, execute
+from qmia_tf.experiments import configuration, model_job
+from qmia_tf.experiments.executors import (
+    Job,
+    Resources,
+    execute,
+    require_done,
+)
 from qmia_tf.models.network_bits import Bits
 from qmia_tf.run_dir import COMPUTED, TRAINED, RunDir
 from qmia_tf.training import history
-
-# A worker whose parent was killed notices within a second or so.
-ORPHAN_SECONDS = 10
 
 
 def plan(config: dict, count: int, *, bits: Bits | None = None) -> list[dict]:
@@ -116,13 +117,7 @@ def train(
         resources=resources,
         noun="reference",
     )
-    if failed:
-        name, reason = next(iter(failed.items()))
-        raise InputError(
-            f"{len(failed)} of {len(jobs)} reference models failed; {name}: "
-            f"{reason} (logs in {run_dir.references_of(other)}); the same "
-            "command trains what is missing"
-        )
+    require_done(failed, jobs, "reference models")
     return [run_dir.reference(number, other).path for number in range(count)]
 
 
@@ -189,24 +184,10 @@ def describe_missing(run_dir, missing: list, resources: Resources) -> str:
 
 def train_one(dataset, *, folder, config, schemes, num_threads):
     """Trains and queries one reference model, or goes on."""
-    if "tensorflow" not in sys.modules:
-        # In a worker, which nobody started it in.
-        quiet.start_tensorflow()
     from qmia_tf.experiments import run, training_run
 
-    with locks.writing(folder, wait=ORPHAN_SECONDS):
+    with model_job.writing(folder):
         training_run.train_run(folder, dataset, config)
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)
         run.query_run(folder, dataset, num_threads=num_threads)
-    _forget()
-
-
-def _forget():
-    """Frees the graphs of a model that is done."""
-    import gc
-
-    import keras
-
-    keras.backend.clear_session()
-    gc.collect()

@@ -35,10 +35,21 @@ def define_data():
             "digits, a TFDS name, an .npz file or a folder of class folders; "
             "default: the recipe's",
         )
+    define_split(split_seed=0, text="draws the members")
+
+
+def define_split(*, split_seed, text):
+    """Flags that choose the split, and where data sets lie.
+
+    Args:
+        split_seed: default of the flag.
+        text: its help.
+    """
+    with flag_help.group("Records"):
         flags.DEFINE_enum(
             "pool", "all", ["train", "test", "all"], "records to split"
         )
-        flags.DEFINE_integer("split_seed", 0, "draws the members")
+        flags.DEFINE_integer("split_seed", split_seed, text)
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
         flags.DEFINE_float(
             "label_noise",
@@ -67,7 +78,17 @@ def define_training():
         flags.DEFINE_integer(
             "tensorboard_every", 1, "epochs between two of these attacks"
         )
-        for field in recipes.TRAINING_FIELDS:
+    define_recipe_fields(recipes.TRAINING_FIELDS)
+
+
+def define_recipe_fields(fields):
+    """Flags that override fields of the recipe.
+
+    Args:
+        fields: any of recipes.TRAINING_FIELDS.
+    """
+    with flag_help.group("Fields of the recipe", is_common=False):
+        for field in fields:
             _define_recipe_flag(field)
 
 

@@ -27,7 +27,12 @@ fails leaves its log, RUN/references/rNN.log, and stops no other.
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import early_checks, flag_values, options
+from qmia_tf.programs import (
+    early_checks,
+    executor_options,
+    flag_values,
+    options,
+)
 
 FLAGS = flags.FLAGS
 
@@ -45,29 +50,7 @@ def define_flags():
         "schemes", [], "export schemes whose files are queried too"
     )
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
-    flags.DEFINE_enum(
-        "executor",
-        "serial",
-        ["serial", "process", "ray"],
-        "one after another, in processes of this machine, or on Ray",
-    )
-    flags.DEFINE_integer(
-        "jobs",
-        None,
-        "models at a time; default: as many as there are cores",
-        lower_bound=1,
-    )
-    flags.DEFINE_integer(
-        "job_threads",
-        1,
-        "threads that each of them computes with",
-        lower_bound=1,
-    )
-    flags.DEFINE_string(
-        "ray_address",
-        "local",
-        "auto: the cluster of this machine; HOST:PORT; local: a new one",
-    )
+    executor_options.define_flags()
     flags.DEFINE_boolean(
         "dry_run", False, "print what is to do, its time and disk, and stop"
     )
@@ -80,18 +63,13 @@ def main(argv):
     run_dir = flag_values.required("run_dir")
     from qmia_tf.deploy import schemes
     from qmia_tf.experiments import reference_models
-    from qmia_tf.experiments.executors import Resources
     from qmia_tf.models.network_bits import Bits
 
     bits = FLAGS.reference_bits and Bits.parse(FLAGS.reference_bits)
     config = early_checks.run(run_dir, is_trained=False)
     if FLAGS.schemes:
         schemes.check_names(FLAGS.schemes)
-    resources = Resources(
-        workers=FLAGS.jobs,
-        threads=FLAGS.job_threads,
-        ray_address=FLAGS.ray_address,
-    )
+    resources = executor_options.resources()
     missing = reference_models.plan_missing(
         run_dir, count=FLAGS.count, bits=bits, schemes=FLAGS.schemes
     )

@@ -91,7 +91,9 @@ class ContractTest(Case):
         self.assertLen(self.files("b"), 3)
         self.assertIn("Traceback", jobs[1].log.read_text())
         self.assertLen(self.lines, 3)
-        self.assertRegex(self.lines[-1], r"^model \w+ .*; 3 of 3, 1 failed$")
+        self.assertRegex(
+            self.lines[-1], r"^model \w+ .*; \d of 3 done, 1 failed$"
+        )
 
     @parameterized.parameters("process", "ray")
     def test_a_job_whose_process_died_goes_on(self, executor):

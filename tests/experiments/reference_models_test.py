@@ -170,7 +170,9 @@ class TrainTest(Folder):
         self.assertEqual(
             folders, [run_dir / "references/r00", run_dir / "references/r01"]
         )
-        self.assertRegex(lines[0], "^reference r00 done; 1 of 2, about .*left$")
+        self.assertRegex(
+            lines[0], "^reference r00 done; 1 of 2 done, about .*left$"
+        )
         self.assertEqual(reference_outputs.of_run(run_dir), folders)
         loaded = reference_outputs.load(
             folders, "keras", fingerprint=self.data.fingerprint()
@@ -287,7 +289,7 @@ class TrainTest(Folder):
             train.side_effect = [RuntimeError("no memory"), True, True, True]
             self.assertRefused(
                 r"1 of 4 reference models failed; r00: RuntimeError: no memory "
-                r"\(logs in .*references\); the same command trains what",
+                r"\(log: .*references/r00.log\); the same command does what",
                 reference_models.train,
                 run_dir,
                 self.data,

@@ -51,6 +51,11 @@ AUDIT = {
     "pictures": "experiments.run attack_run pictures",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
+EXECUTOR = {
+    "jobs": "experiments.executors Resources workers",
+    "job_threads": "experiments.executors Resources threads",
+    "ray_address": "experiments.executors Resources ray_address",
+}
 GATES = {
     "fail_if_auc_above": "report.gates judge auc_above",
     "fail_if_tpr_above": "report.gates judge tpr_above",
@@ -189,6 +194,25 @@ TWINS = {
         **alike("paper.workflow reproduce", "data_dir", "download"),
         "dataset": "paper.workflow reproduce datasets",
     },
+    "sweep": {
+        **PLACE,
+        **ATTACK,
+        **EXECUTOR,
+        **alike("experiments.run_grid Grid", "bits", "recipes", "widths"),
+        **alike("experiments.run_grid Grid", "stems", "seeds", "pool"),
+        **alike("experiments.run_grid Grid", "split_seed", "member_fraction"),
+        **alike("experiments.run_grid Grid", "label_noise", "label_noise_seed"),
+        **alike(
+            "experiments.run_sweep sweep", "out", "until", "schemes", "report"
+        ),
+        **{
+            name: twin
+            for name, twin in TRAINING.items()
+            if " Recipe " in twin and name not in ("width", "stem")
+        },
+        "dataset": "experiments.run_grid Grid datasets",
+        "dry_run": "experiments.sweep_plan describe planned",
+    },
     "train": {
         **DATA,
         **TRAINING,
@@ -209,9 +233,7 @@ TWINS = {
             "experiments.reference_models train", "num_threads", "executor"
         ),
         "reference_bits": "experiments.reference_models train bits",
-        "jobs": "experiments.executors Resources workers",
-        "job_threads": "experiments.executors Resources threads",
-        "ray_address": "experiments.executors Resources ray_address",
+        **EXECUTOR,
         "dry_run": "experiments.reference_models describe_missing missing",
     },
 }
@@ -222,7 +244,7 @@ MADE_OF_FLAGS = (
     # The path is the file's, the default a place in the run directory.
     *("parity json", "evaluate_edge json"),
     # A choice between two calls.
-    *("make_tflite_models check", "train_references dry_run"),
+    *("make_tflite_models check", "train_references dry_run", "sweep dry_run"),
     # On and how often; Python has 0 for off.
     *("train tensorboard", "train tensorboard_every"),
     *("quickstart tensorboard", "quickstart tensorboard_every"),
@@ -232,7 +254,7 @@ MADE_OF_FLAGS = (
     *("train recipe", "quickstart recipe", "quickstart bits"),
     # The trained ones alone: the others run always.
     *("attack tfprivacy_attacks", "audit tfprivacy_attacks"),
-    "quickstart tfprivacy_attacks",
+    *("quickstart tfprivacy_attacks", "sweep tfprivacy_attacks"),
     # One file a network.
     "quickstart schemes",
     # A program leaves its page somewhere.

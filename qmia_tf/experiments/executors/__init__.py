@@ -7,15 +7,14 @@ Executors return nothing but how each job ended.
 
 import dataclasses
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from qmia_tf import terminal
 from qmia_tf.errors import InputError
 from qmia_tf.experiments.executors.job import Job
+from qmia_tf.experiments.executors.job_board import JobBoard
 from qmia_tf.registry import Registry
 
-__all__ = ["EXECUTORS", "Job", "Resources", "execute"]
+__all__ = ["EXECUTORS", "Job", "Resources", "execute", "require_done"]
 
 EXECUTORS = Registry(
     "executor",
@@ -69,13 +68,13 @@ def execute(
     resources: Resources | None = None,
     noun: str = "job",
 ) -> dict[str, str]:
-    """Runs jobs; a failed one does not stop the others.
+    """Runs jobs; a failed one stops none but those that need it.
 
     Says after each job how many are done, run and failed, and how long the
-    rest will take.
+    rest will take; meanwhile too, where jobs run in other processes.
 
     Args:
-        jobs: each under a name of its own.
+        jobs: each under a name of its own, behind those that it needs.
         shared: handed to every job as its first argument; pickled once a
             worker.
         executor: one of EXECUTORS.
@@ -83,23 +82,24 @@ def execute(
     Returns: name -> in one line why it failed, of the failed ones.
     Raises: InputError if the executor is not there or cannot be started.
     """
+    board = JobBoard(jobs, noun=noun)
     run = EXECUTORS.get(executor)
-    resources = resources or Resources()
-    failed: dict[str, str] = {}
-    started, done = time.monotonic(), 0
-    events: Iterator[tuple[Job, str | None]] = run(
-        list(jobs), shared, resources
-    )
-    for job, reason in events:
-        done += 1
-        if reason is not None:
-            failed[job.name] = reason
-        seconds = (time.monotonic() - started) / done * (len(jobs) - done)
-        end = "done" if reason is None else f"failed: {reason} (log: {job.log})"
-        line = f"{noun} {job.name} {end}; {done} of {len(jobs)}"
-        if failed:
-            line += f", {len(failed)} failed"
-        if done < len(jobs):
-            line += f", about {terminal.duration(seconds)} left"
-        terminal.say(line)
-    return failed
+    run(board, shared, resources or Resources())
+    return board.failed
+
+
+def require_done(failed: dict[str, str], jobs: Sequence[Job], what: str):
+    """Raises InputError if a job failed; it shows the first.
+
+    Args:
+        failed: as execute gives it.
+        jobs: all of them.
+        what: they are called, such as "reference models".
+    """
+    if failed:
+        name, reason = next(iter(failed.items()))
+        (log,) = (job.log for job in jobs if job.name == name)
+        raise InputError(
+            f"{len(failed)} of {len(jobs)} {what} failed; {name}: {reason} "
+            f"(log: {log}); the same command does what is missing"
+        )

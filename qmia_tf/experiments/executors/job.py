@@ -6,6 +6,7 @@ import importlib
 import os
 import pathlib
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 
@@ -13,6 +14,19 @@ from qmia_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        reason: in one line why it failed; None if it did not.
+        seconds: that it took, of one that did not fail.
+    """
+
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """One job.
 
@@ -23,18 +37,22 @@ class Job:
         arguments: by keyword; they can be pickled.
         log: file that takes what a job in another process prints, and the
             traceback of one that fails.
+        after: names of the jobs that have to be done before.
     """
 
     name: str
     function: str
     arguments: Mapping
     log: pathlib.Path
+    after: tuple[str, ...] = ()
 
-    def run(self, shared) -> str | None:
-        """Runs the job in this process.
+    def run(self, shared) -> Outcome:
+        """Runs the job in this process."""
+        started = time.monotonic()
+        reason = self._failure(shared)
+        return Outcome(reason, time.monotonic() - started)
 
-        Returns: in one line why it failed; None if it did not.
-        """
+    def _failure(self, shared):
         module, _, name = self.function.partition(":")
         try:
             function = getattr(importlib.import_module(module), name)
@@ -47,15 +65,20 @@ class Job:
             return f"{type(error).__name__}: {error}".split("\n")[0][:300]
         return None
 
-    def run_logged(self, shared) -> str | None:
+    def run_logged(self, shared) -> Outcome:
         """Runs the job with all that it prints in its log.
 
-        The log grows at once, which tells that the job was begun.
+        The log grows at once, which tells that the job has begun.
         """
         with self.opened_log() as log, _written_to(log):
             log.write(f"== {self.name}\n")
             log.flush()
             return self.run(shared)
+
+    @property
+    def log_size(self) -> int:
+        """Bytes of the log; -1 if it is not there."""
+        return self.log.stat().st_size if self.log.exists() else -1
 
     def opened_log(self):
         """Opens the log, to add to what is there."""

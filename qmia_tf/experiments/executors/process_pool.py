@@ -1,14 +1,15 @@
 """The executor of one machine: a pool of processes, with loky."""
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from qmia_tf import extras
-from qmia_tf.experiments.executors.job import Job
+from qmia_tf.experiments.executors.job import Outcome
+from qmia_tf.experiments.executors.job_board import LOOK_SECONDS, JobBoard
 
 # How often the process of a job may die, its first time among others.
 TRIES = 3
@@ -19,58 +20,80 @@ THREAD_VARIABLES = (
 _shared = None
 
 
-def run(jobs: list[Job], shared, resources) -> Iterator:
-    """Yields each job as it ends, with why it failed, or None.
+def run(board: JobBoard, shared, resources) -> None:
+    """Runs the jobs of a board.
 
     If a process dies (out of memory, killed) the pool is made anew. The jobs
     that were running then go on one at a time, so that a job which always
     dies takes no other with it.
     """
-    waiting = list(jobs)
-    while waiting:
-        sizes = {job.name: _size(job) for job in waiting}
-        count = len(waiting)
-        for job, reason in _until_broken(waiting, shared, resources):
-            waiting.remove(job)
-            yield job, reason
-        # A job that was running has written to its log.
-        begun = [job for job in waiting if _size(job) != sizes[job.name]]
-        if not begun and len(waiting) == count:
-            # Then it is not the jobs: no process can be started.
-            begun = list(waiting)
-        for job in begun:
-            waiting.remove(job)
-            yield job, _run_alone(job, shared, resources)
+    while board.waiting:
+        lost = _until_broken(board, shared, resources)
+        begun = [job for job in lost if board.has_begun(job)]
+        # If none has, it is not the jobs: no process can be started.
+        alone = begun or lost
+        for job in reversed(lost):
+            if job not in alone:
+                board.put_back(job)
+        for job in alone:
+            board.end(job, _run_alone(job, shared, resources))
 
 
 def _run_alone(job, shared, resources):
     """Runs a job that was running when a process died."""
     for _ in range(TRIES - 1):
-        for _, reason in _until_broken([job], shared, resources):
-            return reason
-    return f"its process died {TRIES} times; out of memory?"
+        with (
+            _pool(1, shared, resources) as pool,
+            contextlib.suppress(BrokenProcessPool),
+        ):
+            return pool.submit(_run, job).result()
+    return Outcome(f"its process died {TRIES} times; out of memory?")
 
 
-def _until_broken(jobs, shared, resources):
-    """Yields what ended before all had, or a process died."""
+def _until_broken(board, shared, resources):
+    """Runs jobs; returns those that had not ended when a process died."""
+    job_of, lost = {}, []
+    workers = min(resources.workers_here(), board.waiting)
+    with _pool(workers, shared, resources) as pool:
+        while not lost:
+            lost += _submit_all(board, pool, job_of)
+            if not job_of:
+                break
+            ended, _ = wait(job_of, LOOK_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                job = job_of.pop(future)
+                try:
+                    board.end(job, future.result())
+                except BrokenProcessPool:
+                    lost.append(job)
+            board.look(list(job_of.values()))
+    return lost + list(job_of.values())
+
+
+def _submit_all(board, pool, job_of):
+    """Submits what can run; returns the job that found the pool broken."""
+    while job := board.take():
+        try:
+            job_of[pool.submit(_run, job)] = job
+        except BrokenProcessPool:
+            return [job]
+    return []
+
+
+@contextlib.contextmanager
+def _pool(workers, shared, resources):
     extras.require("joblib", "the executor 'process'")
     from joblib.externals import loky
 
     pool = loky.ProcessPoolExecutor(
-        min(resources.workers_here(), len(jobs)),
+        workers,
         env=environment(resources.threads),
         initializer=_start,
         initargs=(shared, os.getpid()),
     )
     ended = False
     try:
-        futures = {pool.submit(_run, job): job for job in jobs}
-        for future in as_completed(futures):
-            try:
-                reason = future.result()
-            except BrokenProcessPool:
-                continue
-            yield futures[future], reason
+        yield pool
         ended = True
     finally:
         pool.shutdown(kill_workers=not ended)
@@ -96,7 +119,3 @@ def _end_with(parent):
 
 def _run(job):
     return job.run_logged(_shared)
-
-
-def _size(job):
-    return job.log.stat().st_size if job.log.exists() else -1

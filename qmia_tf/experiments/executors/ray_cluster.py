@@ -6,18 +6,18 @@ checkpoint on another node.
 """
 
 import socket
-from collections.abc import Iterator
 
 from qmia_tf import extras
 from qmia_tf.errors import InputError
-from qmia_tf.experiments.executors.job import Job
+from qmia_tf.experiments.executors.job import Outcome
+from qmia_tf.experiments.executors.job_board import LOOK_SECONDS, JobBoard
 from qmia_tf.experiments.executors.process_pool import TRIES, environment
 
 CONNECT_SECONDS = 5
 
 
-def run(jobs: list[Job], shared, resources) -> Iterator:
-    """Yields each job as it ends, with why it failed, or None.
+def run(board: JobBoard, shared, resources) -> None:
+    """Runs the jobs of a board.
 
     Each takes resources.threads processors of a node; resources.workers is
     how many run at the same time at most. Ray runs a job again, up to TRIES
@@ -34,14 +34,16 @@ def run(jobs: list[Job], shared, resources) -> Iterator:
     )(_run)
     try:
         handle = ray.put(shared)
-        waiting, running = list(jobs), {}
-        most = resources.workers or len(jobs)
-        while waiting or running:
-            while waiting and len(running) < most:
-                job = waiting.pop(0)
-                running[remote.remote(job, handle)] = job
-            [ended], _ = ray.wait(list(running), num_returns=1)
-            yield running.pop(ended), _outcome(ray, ended)
+        job_of, most = {}, resources.workers or board.waiting
+        while True:
+            while len(job_of) < most and (job := board.take()):
+                job_of[remote.remote(job, handle)] = job
+            if not job_of:
+                break
+            ended, _ = ray.wait(list(job_of), timeout=LOOK_SECONDS)
+            for task in ended:
+                board.end(job_of.pop(task), _outcome(ray, task))
+            board.look(list(job_of.values()))
     finally:
         ray.shutdown()
 
@@ -90,4 +92,5 @@ def _outcome(ray, ended):
     try:
         return ray.get(ended)
     except ray.exceptions.RayError as error:
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+        reason = str(error).splitlines()[0][:200]
+        return Outcome(f"{type(error).__name__}: {reason}")

@@ -10,7 +10,14 @@ from qmia_tf.training.recipes.recipe import (
     learning_rate_at,
 )
 
-__all__ = ["RECIPES", "TRAINING_FIELDS", "Recipe", "get", "learning_rate_at"]
+__all__ = [
+    "RECIPES",
+    "TRAINING_FIELDS",
+    "Recipe",
+    "get",
+    "learning_rate_at",
+    "meant_for",
+]
 
 STOCK = "qmia_tf.training.recipes.stock_recipes"
 RECIPES = Registry(
@@ -50,3 +57,11 @@ def get(name: str, **overrides) -> Recipe:
         if getattr(changed, field) == getattr(recipe, field)
     )
     return dataclasses.replace(changed, stated=stated)
+
+
+def meant_for(dataset: str) -> str | None:
+    """Names the first recipe for a data set; None if there is none."""
+    return next(
+        (name for name, recipe in RECIPES.items() if recipe.dataset == dataset),
+        None,
+    )
