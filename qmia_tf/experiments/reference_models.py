@@ -18,6 +18,7 @@ import numpy as np
 
 from qmia_tf import terminal
 from qmia_tf.data.dataset import Dataset
+from qmia_tf.deploy.schemes import choose
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, model_job
 from qmia_tf.experiments.executors import (
@@ -187,6 +188,9 @@ def train_one(dataset, *, folder, config, schemes, num_threads):
     from qmia_tf.experiments import run, training_run
 
     with model_job.writing(folder):
+        if schemes and not RunDir(folder).is_trained:
+            # What a scheme refuses is said before the training.
+            choose(schemes, training_run.new_model(dataset, config))
         training_run.train_run(folder, dataset, config)
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)

@@ -61,19 +61,13 @@ def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every, say):
         run_dir.last_checkpoint.unlink(missing_ok=True)
         _say_difference(run_dir)
         return False
-    from qmia_tf.models import resnet
     from qmia_tf.training import resumable_loop
 
     if not run_dir.last_checkpoint.exists():
         _note_computing(run_dir)
     resumable_loop.make_deterministic(config["seed"])
     recipe = configuration.recipe_of(config)
-    model = resnet.resnet18(
-        dataset.image_shape,
-        dataset.classes,
-        seed=config["seed"],
-        **config["model"],
-    )
+    model = new_model(dataset, config)
     evaluated = dataset.take(_drawn(split.nonmembers, config["seed"]))
     callbacks = []
     if tensorboard_every:
@@ -98,6 +92,18 @@ def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every, say):
         keep_every=keep_every,
         callbacks=callbacks,
         say=say,
+    )
+
+
+def new_model(dataset: Dataset, config: dict):
+    """The run's network before training, a keras.Model."""
+    from qmia_tf.models import resnet
+
+    return resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
     )
 
 

@@ -208,10 +208,14 @@ class TrainTest(Folder):
             mock.patch.object(run, "query_run") as query,
         ):
             reference_models.train(
-                run_dir, self.data, count=2, schemes=["int8"], num_threads=3
+                run_dir,
+                self.data,
+                count=2,
+                schemes=["int8_ptq"],
+                num_threads=3,
             )
             self.assertEqual(export.call_count, 2)
-            self.assertEqual(export.call_args.kwargs["schemes"], ["int8"])
+            self.assertEqual(export.call_args.kwargs["schemes"], ["int8_ptq"])
             self.assertIs(export.call_args.args[1](), self.data)
             self.assertEqual(query.call_args.kwargs["num_threads"], 3)
             export.reset_mock()
@@ -259,6 +263,20 @@ class TrainTest(Folder):
                 self.data,
                 count=2,
                 bits=bits,
+            )
+        train.assert_not_called()
+
+    def test_what_a_scheme_refuses_is_said_before_the_training(self):
+        RunDir(self.dir / "run").open(a_config(self.data))
+        with mock.patch.object(training_run, "train_run") as train:
+            self.assertRefused(
+                r"2 of 2 reference models failed; r00: .*scheme int8 cannot "
+                r"carry .*: use --schemes=int8_ptq",
+                reference_models.train,
+                self.dir / "run",
+                self.data,
+                count=2,
+                schemes=["int8"],
             )
         train.assert_not_called()
 
