@@ -9,12 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from qmia_tf import files, terminal
 from qmia_tf.data.dataset_cache import DatasetCache
-from qmia_tf.experiments.executors import (
-    Job,
-    Resources,
-    execute,
-    require_done,
-)
+from qmia_tf.experiments import sweep_plan
+from qmia_tf.experiments.executors import Resources, execute, require_done
 from qmia_tf.experiments.run_grid import Grid
 from qmia_tf.experiments.sweep_plan import (
     ATTACK,
@@ -24,8 +20,6 @@ from qmia_tf.experiments.sweep_plan import (
     read_record,
 )
 from qmia_tf.run_dir import RunDir
-
-JOBS = "qmia_tf.experiments.sweep_jobs"
 
 
 def sweep(
@@ -69,7 +63,7 @@ def sweep(
     steps = Steps(until, tuple(schemes), attack or {})
     data = DatasetCache(data_dir=data_dir, download=download)
     planned = plan(out, grid or Grid(), steps, data)
-    jobs = [job for x in planned for job in _jobs(x, planned, steps)]
+    jobs = sweep_plan.jobs(planned, steps)
     failed = execute(
         jobs, data, executor=executor, resources=resources, noun="job"
     )
@@ -78,32 +72,6 @@ def sweep(
         _write_tables(pathlib.Path(out), made, report=report)
     require_done(failed, jobs, "jobs")
     return [x.place.path for x in planned]
-
-
-def _jobs(wanted, planned, steps):
-    """What is left of a run: up to its outputs, then the attacks on it.
-
-    These need the outputs of the full-precision run too.
-    """
-    before = tuple(stage for stage in wanted.left if stage != ATTACK)
-    name, place = str(wanted.run.folder), wanted.place.path
-    log = place.with_name(f"{place.name}.log")
-    arguments = {"planned": wanted, "steps": steps}
-    if before:
-        yield Job(name, f"{JOBS}:make_run", arguments, log)
-    if ATTACK in wanted.left:
-        needed = [
-            str(x.run.folder)
-            for x in planned
-            if x.place.path in (place, wanted.parent) and set(x.left) - {ATTACK}
-        ]
-        yield Job(
-            f"{name} attack",
-            f"{JOBS}:attack_run",
-            arguments,
-            log,
-            after=tuple(needed),
-        )
 
 
 def _write_tables(out, made, *, report):

@@ -42,7 +42,10 @@ def make_run(data: DatasetCache, *, planned: PlannedRun, steps: Steps) -> None:
 
     work = {
         TRAIN: lambda: training_run.train_run(
-            place, dataset, planned.run.config(dataset)
+            place,
+            dataset,
+            planned.run.config(dataset),
+            tensorboard_every=steps.tensorboard_every,
         ),
         EXPORT: export,
         QUERY: query,

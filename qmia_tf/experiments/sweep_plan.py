@@ -7,21 +7,21 @@ took.
 import dataclasses
 import pathlib
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qmia_tf import files, terminal, typed_json
 from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, risky_members
 from qmia_tf.data.dataset_cache import DatasetCache
 from qmia_tf.errors import InputError
-from qmia_tf.experiments.executors import Resources
+from qmia_tf.experiments.executors import Job, Resources
 from qmia_tf.experiments.run_grid import Grid, GridRun
 from qmia_tf.run_dir import TRAINED, RunDir, differences
 from qmia_tf.training import history
 
 TRAIN, EXPORT, QUERY, ATTACK = STAGES = ("train", "export", "query", "attack")
 RECORD = "stages.json"
-# Options of run.attack_run that an audit follows from.
+JOBS = "qmia_tf.experiments.sweep_jobs"
 # Options of run.attack_run that an audit follows from, and their defaults.
 AUDIT_OPTIONS = {
     "kernels": ("default",),
@@ -41,12 +41,14 @@ class Steps:
         until: the last of STAGES.
         schemes: export schemes; empty: no files are made.
         attack: options of run.attack_run.
+        tensorboard_every: of training_run.train_run.
     Raises: InputError if there is no such stage.
     """
 
     until: str = ATTACK
     schemes: tuple[str, ...] = ("integer",)
     attack: Mapping = dataclasses.field(default_factory=dict)
+    tensorboard_every: int = 0
 
     def __post_init__(self):
         if self.until not in STAGES:
@@ -73,12 +75,14 @@ class PlannedRun:
     """A run of the grid, and what of it is to do.
 
     Attributes:
+        name: of its jobs.
         run: the run.
         place: its directory.
         parent: directory of its full-precision run, if the grid has it.
         left: the stages to do, in order.
     """
 
+    name: str
     run: GridRun
     place: RunDir
     parent: pathlib.Path | None
@@ -90,25 +94,47 @@ def plan(out, grid: Grid, steps: Steps, data: DatasetCache) -> list[PlannedRun]:
 
     Raises: InputError as sweep.
     """
-    out, runs = pathlib.Path(out), grid.runs()
+    runs = grid.runs()
     for name in dict.fromkeys(one.dataset for one in runs):
         data.check(name)
-    places = {one.folder: RunDir(out / one.folder) for one in runs}
+    return plan_runs(out, {str(x.folder): x for x in runs}, steps, data)
+
+
+def plan_runs(
+    out,
+    runs: Mapping[str, GridRun],
+    steps: Steps,
+    data: DatasetCache,
+    *,
+    again: bool = False,
+) -> list[PlannedRun]:
+    """Looks at what is there of some runs.
+
+    Args:
+        out: folder of all.
+        runs: folder in `out` -> the run.
+        again: attack those again that were attacked, with any options.
+    Raises: InputError if a run is there with another configuration.
+    """
     planned = []
-    for one in runs:
-        place, full = places[one.folder], places.get(one.full.folder)
-        parent = full.path if full and full is not place else None
+    for name, one in runs.items():
+        place, parent = RunDir(pathlib.Path(out, name)), None
+        for full, other in runs.items():
+            if other == one.full and full != name:
+                parent = pathlib.Path(out, full)
         if place.config.exists():
-            _require_same(place, one.config(one.load(data)), steps)
+            _require_same(place, one.config(one.load(data)), steps, again)
         stages = left(place, parent, steps)
-        planned.append(PlannedRun(one, place, parent, stages))
+        if again and ATTACK not in stages:
+            stages = (ATTACK,)
+        planned.append(PlannedRun(name, one, place, parent, stages))
     return planned
 
 
-def _require_same(place, config, steps):
+def _require_same(place, config, steps, again):
     """Raises InputError if the run was made or attacked otherwise."""
     changes = place.changes(config)
-    if not changes and ATTACK in steps.stages:
+    if not (changes or again) and ATTACK in steps.stages:
         attacked = read_record(place).get("attack")
         if attacked is not None:
             changes = differences(attacked, steps.audit_options, "attack")
@@ -137,6 +163,37 @@ def left(
         if not (has[stage] and is_noted):
             return stages[number:]
     return ()
+
+
+def jobs(planned: Sequence[PlannedRun], steps: Steps) -> list[Job]:
+    """Gives the jobs that do what is left of some runs.
+
+    One up to a run's outputs, and one that attacks it. This one needs the
+    outputs of the full-precision run too.
+    """
+    return [job for x in planned for job in _jobs(x, planned, steps)]
+
+
+def _jobs(wanted, planned, steps):
+    before = set(wanted.left) - {ATTACK}
+    path = wanted.place.path
+    log = path.with_name(f"{path.name}.log")
+    arguments = {"planned": wanted, "steps": steps}
+    if before:
+        yield Job(wanted.name, f"{JOBS}:make_run", arguments, log)
+    if ATTACK in wanted.left:
+        needed = [
+            x.name
+            for x in planned
+            if x.place.path in (path, wanted.parent) and set(x.left) - {ATTACK}
+        ]
+        yield Job(
+            f"{wanted.name} attack",
+            f"{JOBS}:attack_run",
+            arguments,
+            log,
+            after=tuple(needed),
+        )
 
 
 def describe(planned: list[PlannedRun], resources: Resources) -> str:

@@ -215,20 +215,39 @@ def recipe(**defaults) -> recipes.Recipe:
     return recipes.get(value("recipe"), **of_names(names, defaults))
 
 
-def load_data(**defaults):
-    """Loads the data set that the flags name.
+def _dataset():
+    return value("dataset") or recipes.get(value("recipe")).dataset
 
-    Args:
-        **defaults: values of flags that are not given.
-    """
+
+def load_data():
+    """Loads the data set that the flags name."""
     from qmia_tf.data import loaders
 
     names = ("pool", "label_noise", "label_noise_seed")
-    return loaders.load(
-        value("dataset") or recipes.get(value("recipe")).dataset,
-        **of_names(names, defaults),
-        **_place(),
-    )
+    return loaders.load(_dataset(), **of_names(names, {}), **_place())
+
+
+def data_cache():
+    """Returns what loads data sets from where the flags say."""
+    from qmia_tf.data.dataset_cache import DatasetCache
+
+    return DatasetCache(**_place())
+
+
+def grid_run(bits, **defaults):
+    """Returns the run of some bits that the flags describe.
+
+    Args:
+        bits: network_bits.Bits.
+        **defaults: values of flags that are not given.
+    """
+    from qmia_tf.experiments.run_grid import Grid, GridRun
+
+    names = ("split_seed", "pool", "member_fraction")
+    names += ("label_noise", "label_noise_seed")
+    seed = of_names(["seed"], defaults)["seed"]
+    grid = Grid(seeds=[seed], **of_names(names, defaults))
+    return GridRun(_dataset(), recipe(**defaults), bits, seed, grid)
 
 
 def load_run_data(config):
@@ -253,9 +272,7 @@ def check_data():
 
     configuration.check_options(**split_and_seed())
     LabelNoise(value("label_noise"), value("label_noise_seed"))
-    early_checks.dataset(
-        value("dataset") or recipes.get(value("recipe")).dataset
-    )
+    early_checks.dataset(_dataset())
 
 
 def _place():

@@ -98,7 +98,7 @@ def main(argv):
 
     if FLAGS.dry_run:
         steps = sweep_plan.Steps(FLAGS.until, FLAGS.schemes, attack)
-        planned = sweep_plan.plan(out, grid, steps, _data())
+        planned = sweep_plan.plan(out, grid, steps, options.data_cache())
         print(sweep_plan.describe(planned, resources))
         return
     if FLAGS.executor == "serial":
@@ -144,9 +144,3 @@ def _grid():
 
 def _place():
     return {name: flag_values.value(name) for name in ("data_dir", "download")}
-
-
-def _data():
-    from qmia_tf.data.dataset_cache import DatasetCache
-
-    return DatasetCache(**_place())

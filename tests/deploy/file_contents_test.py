@@ -136,7 +136,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         ("tfl.quantize", "tfl.quantize"),
     )
     def test_names_of_tensors(self, text, name):
-        self.assertEqual(file_contents._layer_name(text), name)
+        self.assertEqual(file_contents.layer_name(text), name)
 
     def test_what_xnnpack_takes(self):
         pixels = keras.Input((6, 6, 2))

@@ -94,7 +94,7 @@ def _layer(op, tensors, made_by):
     """
     data, kernel = (tensors[index] for index in op["inputs"][:2])
     output = tensors[op["outputs"][0]]
-    name = _layer_name(kernel["name"], output["name"])
+    name = layer_name(kernel["name"], output["name"])
     source = made_by.get(kernel["index"])
     if source is not None and source["op_name"] == "DEQUANTIZE":
         kernel = tensors[source["inputs"][0]]
@@ -118,7 +118,7 @@ def _layer(op, tensors, made_by):
     }
 
 
-def _layer_name(*texts):
+def layer_name(*texts):
     """Gives the Keras layer of a convolution, from names of its tensors.
 
     The converter writes model/layer/op, and several with ; between where ops

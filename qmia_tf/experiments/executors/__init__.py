@@ -7,6 +7,7 @@ Executors return nothing but how each job ended.
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Sequence
 
 from qmia_tf.errors import InputError
@@ -58,6 +59,15 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def share_machine() -> bool:
+    """Whether two processes at a time are faster here than one.
+
+    On several processors; but a process of TensorFlow takes all of a GPU.
+    """
+    has_gpu = any(pathlib.Path("/dev").glob("nvidia[0-9]*"))
+    return processors() > 1 and not has_gpu
 
 
 def execute(
