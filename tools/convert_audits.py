@@ -1,11 +1,11 @@
-"""Converts files of audits from before schema version 8.
+"""Converts files of audits from before schema version 7.
 
     python tools/convert_audits.py PATH...
 
 PATH is an audit.json, or a directory: in it and in all below, audit.json and
 config.json, outputs/, and copies/, which becomes augmented_queries/. Files are
 replaced; what is converted already stays. Numbers stay: fields and attacks get
-their names of version 7, and what earlier versions did not have is null.
+their names of version 7, and what versions 4 and 5 did not have is null.
 """
 
 import json
@@ -47,12 +47,7 @@ ADDED = {
         "gates": [],
         "attack_options": {},
     },
-    "targets": {
-        "onednn": None,
-        "leak": None,
-        "references": None,
-        "known_bits": [],
-    },
+    "targets": {"onednn": None, "leak": None},
     "blind_baseline": dict.fromkeys(
         ("null_auc", "p_value", "classes_p_value", "permutations")
     ),
@@ -94,14 +89,14 @@ def convert_audit(path):
     """
     stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
-    if version not in (*CONVERTIBLE, SCHEMA_VERSION):
+    if version == SCHEMA_VERSION:
+        return
+    if version not in CONVERTIBLE:
         raise InputError(
             f"{path}: schema_version is {version!r}, not one of "
             f"{', '.join(map(str, CONVERTIBLE))}: attack the run again"
         )
     tree = {**converted(stored, "audit"), "schema_version": SCHEMA_VERSION}
-    if tree == stored:
-        return
     typed_json.decode(AuditResult, tree, source=str(path)).save(path)
 
 

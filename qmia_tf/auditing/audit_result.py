@@ -21,9 +21,11 @@ from qmia_tf.outputs.fidelity import Agreement
 from qmia_tf.run_dir import require_audit
 from qmia_tf.statistics.intervals import Estimate
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 7
 # Those that tools/convert_audits.py converts.
-CONVERTIBLE = (4, 5, 6, 7)
+CONVERTIBLE = (4, 5, 6)
+# Fields that files of this version may lack, for they were added to it.
+LATER = ("holder",)
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
@@ -124,8 +126,8 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: 8. Files of other versions are refused;
-            tools/convert_audits.py converts those of 4 to 7.
+        schema_version: 7. Files of other versions are refused;
+            tools/convert_audits.py converts those of 4 to 6.
         name: that was given; else of the run: its directory's.
         config: the run's config.json; its `tensorflow` says whether the model
             was trained with oneDNN, and in how many threads.
@@ -218,7 +220,9 @@ def load(path) -> AuditResult:
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise InputError(f"{path}: {_other_version(version)}")
-    result = typed_json.decode(AuditResult, stored, source=str(path))
+    result = typed_json.decode(
+        AuditResult, stored, source=str(path), later=LATER
+    )
     _require_estimates(result, "", path)
     return result
 
