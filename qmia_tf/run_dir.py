@@ -55,6 +55,7 @@ class RunDir(os.PathLike):
         manifest: what they are.
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
+        inside: folder of what their holder reads inside of them.
         references: folder of the run directories of reference models;
             references_wWaA beside it holds those of other bits.
         tfprivacy: folder of tensorflow-privacy's own tables.
@@ -74,6 +75,7 @@ class RunDir(os.PathLike):
         self.manifest = self.artifacts / "manifest.json"
         self.parity = self.path / "parity.json"
         self.outputs = self.path / "outputs"
+        self.inside = self.path / "inside"
         self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
         self.tfprivacy = self.path / "tfprivacy"
@@ -136,6 +138,10 @@ class RunDir(os.PathLike):
     def outputs_of(self, target: str) -> pathlib.Path:
         """Where the outputs of a target are, "epochs/..." of a checkpoint."""
         return self.outputs / f"{target}.npz"
+
+    def inside_of(self, target: str) -> pathlib.Path:
+        """Where what lies inside of a target is."""
+        return self.inside / f"{target}.npz"
 
     def augmented_of(self, target: str) -> pathlib.Path:
         """Where a target's labels of augmented queries are."""

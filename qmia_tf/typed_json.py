@@ -32,7 +32,14 @@ def encode(value):
     return json.loads(text)
 
 
-def decode(kind: type, tree, *, source: str, remedy: str = AUDIT_REMEDY):
+def decode(
+    kind: type,
+    tree,
+    *,
+    source: str,
+    remedy: str = AUDIT_REMEDY,
+    later: tuple[str, ...] = (),
+):
     """Builds a dataclass from JSON types by its field annotations.
 
     Fields that the dataclass does not have are ignored.
@@ -41,11 +48,12 @@ def decode(kind: type, tree, *, source: str, remedy: str = AUDIT_REMEDY):
         tree: as encode gives it.
         source: what the error message calls it.
         remedy: ends that message.
+        later: fields with a default that files of the same version may lack.
     Raises: InputError naming the first field that is missing or not of its
         type.
     """
     value = check(kind, tree, source=source, remedy=remedy)
-    what = _missing(dataclasses.asdict(value), tree)
+    what = _missing(dataclasses.asdict(value), tree, later)
     if what:
         raise InputError(f"{source}: {what}; {remedy}")
     return value
@@ -69,13 +77,15 @@ def check(kind, tree, *, source: str, remedy: str, strict: bool = True):
     raise InputError(f"{source}: {what}; {remedy}")
 
 
-def _missing(full, tree, where=""):
+def _missing(full, tree, later, where=""):
     """Names the first field that has a default and is not in the tree."""
     if isinstance(full, dict):
         for key, value in full.items():
+            if key in later and key not in tree:
+                continue
             place = f"{where}.{key}".lstrip(".")
             what = (
-                _missing(value, tree[key], place)
+                _missing(value, tree[key], later, place)
                 if key in tree
                 else f"{place} is missing"
             )
@@ -83,7 +93,7 @@ def _missing(full, tree, where=""):
                 return what
     elif isinstance(full, (list, tuple)) and tree and isinstance(tree[0], dict):
         for index, (value, item) in enumerate(zip(full, tree, strict=True)):
-            what = _missing(value, item, f"{where}[{index}]")
+            what = _missing(value, item, later, f"{where}[{index}]")
             if what:
                 return what
     return ""

@@ -39,14 +39,15 @@ class Names:
 
 
 NAMES = Names(
+    added=tuple(
+        f"targets[].{name}" for name in ("holder", "references", "known_bits")
+    ),
     ignored=(
         "schema_version",
         "versions",
         "*.latency_ms",
         "*.latency_threads",
     ),
-    # Of schema version 8.
-    added=("targets[].references", "targets[].known_bits"),
     sentences=(
         "*.reasons",
         "*.features",

@@ -7,7 +7,13 @@ import synthetic_outputs
 
 from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.inside import Inside
 from qmia_tf.statistics.held_out_thresholds import calibration_half
+
+TAKEN = (
+    *("outputs", "references", "parent", "second_outputs"),
+    *("inside", "inside_references"),
+)
 
 
 def outputs_of(margins, members, *, labels=None, classes=2):
@@ -113,6 +119,35 @@ def everything(
         references=references_of(drawn, inside),
         parent=parent,
         features=rng.normal(size=(size, 3)),
+        inside=inside_of(
+            synthetic_outputs.outputs(
+                members, nonmembers, gain=gain, seed=seed
+            ).in_record_order()
+        ),
+        inside_references=references_of(drawn, inside.copy()),
+    )
+
+
+def inside_of(outputs, *, units=6):
+    """What lies inside of a target of float outputs: 6 activations, drawn."""
+    rng = np.random.default_rng([len(outputs.labels), 3])
+    size = outputs.labels.size
+    activations = rng.gamma(1, 1, (size, units)).astype(np.float32)
+    logits = np.log(
+        np.maximum(outputs.probabilities, outputs.probability_floor)
+    )
+    info = {
+        **{"op": "FULLY_CONNECTED", "numbers": "floats", "has_bias": True},
+        **{"step": 0.0, "zero_point": 0, "one_unit": False},
+        "activations": units,
+    }
+    return Inside(
+        logits.astype(np.float64),
+        np.square(activations.astype(np.float64)).sum(axis=1),
+        outputs.record_ids,
+        info,
+        activations,
+        np.arange(size),
     )
 
 
@@ -121,7 +156,7 @@ def take(inputs, rows):
     taken = {
         name: None if value is None else value.take(rows)
         for name, value in vars(inputs).items()
-        if name in ("outputs", "references", "parent", "second_outputs")
+        if name in TAKEN
     }
     for name in ("calibration", "augmented_labels", "noisy_labels", "features"):
         value = getattr(inputs, name)

@@ -54,7 +54,11 @@ def schema(name: str) -> dict:
             if part != "Estimate":
                 text = fields[field]
                 entries["properties"][field] = {"description": text, **entry}
-        entries["required"] = list(entries["properties"])
+        entries["required"] = [
+            field
+            for field in entries["properties"]
+            if field not in audit_result.LATER
+        ]
         entries["additionalProperties"] = False
     version = drawn["$defs"][kind.__name__]["properties"]["schema_version"]
     version.pop("type")

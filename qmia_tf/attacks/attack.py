@@ -19,7 +19,11 @@ NEEDS = {
     "references": "models trained alike on other records",
     "parent": "the full-precision model of the same members",
     "features": "the records themselves",
+    "inside": "the model itself, to read inside of it",
+    "inside_references": "reference models whose inside was read alike",
 }
+# What who only queries cannot have.
+HELD = ("inside", "inside_references")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +105,11 @@ class Attack:
     learns: bool = False
     family: str = ""
     options: tuple[Option, ...] = ()
+
+    @property
+    def is_of_holder(self) -> bool:
+        """Whether only who holds the model can run it."""
+        return any(need in HELD for need in self.needs)
 
     def missing(self, inputs: AttackInputs) -> list[str]:
         """Lists what the attack needs and the attack inputs do not hold."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.inside import Inside
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,6 +86,9 @@ class AttackInputs:
             members, for the N records.
         second_outputs: of a second artefact of the same training run.
         features: float [N, F], of the records themselves.
+        inside: what the holder of the target reads about the N records.
+        inside_references: what the holder of the reference models reads
+            about them: margins of exact logits.
     """
 
     outputs: Outputs
@@ -96,3 +100,5 @@ class AttackInputs:
     parent: Outputs | None = None
     second_outputs: Outputs | None = None
     features: np.ndarray | None = None
+    inside: Inside | None = None
+    inside_references: References | None = None

@@ -8,7 +8,8 @@ from qmia_tf.attacks.attack import Attack, Option
 from qmia_tf.errors import InputError
 from qmia_tf.registry import Registry
 
-# In the order of tables; the gap attack, which others are compared with, first.
+# In the order of tables; the gap attack, which others are compared with, first,
+# and those of who holds the model last.
 ATTACKS = Registry(
     "attack",
     {
@@ -34,6 +35,18 @@ ATTACKS = Registry(
         "base_offline": "qmia_tf.attacks.bayes_score:OFFLINE",
         "bavaria_online": "qmia_tf.attacks.bavaria:ONLINE",
         "bavaria_offline": "qmia_tf.attacks.bavaria:OFFLINE",
+        "exact_margin": "qmia_tf.attacks.exact_logits:MARGIN",
+        "exact_likelihood": "qmia_tf.attacks.exact_logits:LIKELIHOOD",
+        "exact_lira_online": "qmia_tf.attacks.exact_logits:LIRA_ONLINE",
+        "exact_lira_offline": "qmia_tf.attacks.exact_logits:LIRA_OFFLINE",
+        "exact_rmia_online": "qmia_tf.attacks.exact_logits:RMIA_ONLINE",
+        "exact_rmia_offline": "qmia_tf.attacks.exact_logits:RMIA_OFFLINE",
+        "exact_base_online": "qmia_tf.attacks.exact_logits:BASE_ONLINE",
+        "exact_base_offline": "qmia_tf.attacks.exact_logits:BASE_OFFLINE",
+        "exact_bavaria_online": "qmia_tf.attacks.exact_logits:BAVARIA_ONLINE",
+        "exact_bavaria_offline": "qmia_tf.attacks.exact_logits:BAVARIA_OFFLINE",
+        "gradient_norm": "qmia_tf.attacks.gradient_norm:GRADIENT_NORM",
+        "white_box": "qmia_tf.attacks.white_box:WHITE_BOX",
     },
 )
 

@@ -1,6 +1,7 @@
 """Audits the outputs of targets: outputs/*.npz -> audit.json."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from numbers import Integral
 
@@ -62,6 +63,8 @@ class AuditConfig:
             none.
         allow_chance: goes on though a user's model is right on its members
             as chance would be, or clearly better in another range.
+        inside: reads what lies inside of models, for the attacks of who holds
+            them.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
     Raises: InputError if a field is of another type or out of range.
@@ -73,6 +76,7 @@ class AuditConfig:
     tfprivacy: Settings | None = None
     label_only: LabelOnly | None = None
     allow_chance: bool = False
+    inside: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
@@ -83,9 +87,12 @@ class AuditConfig:
             ("seed", Integral),
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
+            ("inside", bool),
         ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, kind):
+            if isinstance(value, bool) != (kind is bool) or not isinstance(
+                value, kind
+            ):
                 named = getattr(kind, "__qualname__", kind)
                 raise InputError(f"{name} must be {named}, got {value!r}")
         if not (self.name or "").isprintable():
@@ -328,14 +335,17 @@ def _with_verdict(target, baseline, doubt=""):
             "members are served clearly worse than nonmembers: the model "
             f"{sign}"
         )
-    leak = verdict.decide(
-        target.leak,
+    decide = functools.partial(
+        verdict.decide,
         members=target.members,
         nonmembers=target.nonmembers,
         failed=failed,
         weak=verdict.not_learned(target),
     )
-    return dataclasses.replace(target, leak=leak)
+    holder = target.holder
+    if holder.leak is not None:
+        holder = dataclasses.replace(holder, leak=decide(holder.leak))
+    return dataclasses.replace(target, leak=decide(target.leak), holder=holder)
 
 
 def _with_risky_members(targets, loaded, seed, pictures):

@@ -9,6 +9,7 @@ from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.inside import Inside
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
@@ -46,6 +47,9 @@ class Auxiliary:
             kind they are: what an attacker has who does not know the bits.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
+        inside: what the holder of the target reads.
+        inside_references: of the holder of each reference, the outputs that
+            it computes: of exact logits; empty if one is not known.
         reasons: of what is not there, why: by key of attacks.NEEDS.
     """
 
@@ -56,6 +60,8 @@ class Auxiliary:
     mismatched: tuple[tuple[ReferenceModels, tuple[Outputs, ...]], ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
+    inside: Inside | None = None
+    inside_references: tuple[Outputs, ...] = ()
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -79,7 +85,7 @@ def make_attack_inputs(
     auxiliary = auxiliary or Auxiliary()
     # In record order the result is that of any order of the records.
     outputs = outputs.validate().in_record_order()
-    features = auxiliary.features
+    features, inside = auxiliary.features, auxiliary.inside
     return AttackInputs(
         outputs=outputs,
         calibration=calibration_half(outputs.members, seed=seed),
@@ -89,6 +95,8 @@ def make_attack_inputs(
         references=_references(auxiliary.references, outputs),
         parent=auxiliary.parent and _same_records(auxiliary.parent, outputs),
         features=None if features is None else features[outputs.record_ids],
+        inside=inside and inside.of_records(outputs.record_ids),
+        inside_references=_references(auxiliary.inside_references, outputs),
     )
 
 

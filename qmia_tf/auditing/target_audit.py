@@ -9,7 +9,14 @@ from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
-from qmia_tf.auditing.target_result import AttackLeftOut, TargetAudit
+from qmia_tf.auditing.target_result import (
+    AttackLeftOut,
+    HolderAudit,
+    TargetAudit,
+)
+
+# Why an inside is not there, where nobody said it.
+NOT_READ = "only outputs were given"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +52,7 @@ def audit_target(
     outputs = inputs.outputs
     members, info = outputs.members, outputs.info
     right = outputs.predicted == outputs.labels
+    attacks, reasons = with_options(attack_options or {}), reasons or {}
     privacy_audit = None
     if tfprivacy is not None:
         privacy_audit = run_tfprivacy(
@@ -55,19 +63,13 @@ def audit_target(
             progress=progress,
         )
     scored, missing = _run_attacks(
-        with_options(attack_options or {}), inputs, reasons or {}
+        [x for x in attacks if not x.is_of_holder], inputs, reasons
     )
     scores = leak_test.evaluated_scores(scored, inputs)
-    with terminal.working(f"{outputs.target}: testing for a leak"):
-        leak = leak_test.run(
-            scores,
-            inputs,
-            sweeps={x.attack.name: x.sweep for x in scored},
-            fixed=[
-                x.attack.name for x in scored if x.attack.threshold is not None
-            ],
-            strata=strata,
-        )
+    leak = _tested(scored, scores, inputs, strata)
+    of_holder, missing_of_holder = _run_attacks(
+        [x for x in attacks if x.is_of_holder], inputs, reasons
+    )
     audit = TargetAudit(
         target=outputs.target,
         **{
@@ -102,12 +104,55 @@ def audit_target(
         parity=None,
         risky_members=[],
         leak=leak,
-        references=None,
-        known_bits=[],
+        holder=_holder_audit(
+            of_holder,
+            missing_of_holder,
+            inputs,
+            gap=scored[0],
+            strata=strata,
+            reason=reasons.get("inside", NOT_READ),
+        ),
     )
     return AuditedTarget(
         audit,
         TargetScores(outputs.target, outputs.record_ids, members, scores),
+    )
+
+
+def _tested(scored, scores, inputs, strata):
+    """The test over these attacks alone; no verdict yet."""
+    with terminal.working(f"{inputs.outputs.target}: testing for a leak"):
+        return leak_test.run(
+            scores,
+            inputs,
+            sweeps={x.attack.name: x.sweep for x in scored},
+            fixed=[
+                x.attack.name for x in scored if x.attack.threshold is not None
+            ],
+            strata=strata,
+        )
+
+
+def _holder_audit(scored, missing, inputs, *, gap, strata, reason):
+    """What who holds the model gets: a family of attacks of its own."""
+    inside, leak, strongest = inputs.inside, None, None
+    if scored:
+        scores = leak_test.evaluated_scores(scored, inputs)
+        leak = _tested(scored, scores, inputs, strata)
+        strongest = attack_evaluation.strongest(scored, inputs)
+    members = inputs.outputs.members
+    return HolderAudit(
+        layer="" if inside is None else inside.info["op"],
+        numbers="" if inside is None else inside.info["numbers"],
+        activations=0 if inside is None else inside.activations,
+        reason=reason if inside is None else "",
+        attacks=[
+            attack_evaluation.with_excess(outcome, gap, members)
+            for outcome in scored
+        ],
+        attacks_left_out=missing,
+        strongest=strongest,
+        leak=leak,
     )
 
 

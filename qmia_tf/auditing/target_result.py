@@ -143,6 +143,35 @@ class Strongest:
 
 
 @dataclasses.dataclass(frozen=True)
+class HolderAudit:
+    """What the outputs of a target hide, and who holds the model reads.
+
+    Attributes:
+        layer: what was read: the last layer, its op or class; empty if it was
+            not read.
+        numbers: "integers" if the exact logits are accumulators of integers
+            times scales, "floats" otherwise; empty likewise.
+        activations: how many numbers enter that layer.
+        reason: why nothing was read; empty if it was.
+        attacks: one AttackAudit an attack that only who holds the model can
+            run.
+        attacks_left_out: those that were not run.
+        strongest: the best of them, held out; None without any.
+        leak: the test over them alone, with a verdict of its own; None
+            without any.
+    """
+
+    layer: str
+    numbers: str
+    activations: int
+    reason: str
+    attacks: list[AttackAudit]
+    attacks_left_out: list[AttackLeftOut]
+    strongest: Strongest | None
+    leak: LeakTest | None
+
+
+@dataclasses.dataclass(frozen=True)
 class TargetAudit:
     """What the outputs of one target give away.
 
@@ -185,11 +214,14 @@ class TargetAudit:
             first target if there is none; empty for the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
             None where it did not compute them, or nobody knows.
-        leak: whether all attacks together show a leak, and how large it is;
-            None in converted audits of versions 4 and 5.
+        leak: whether all attacks of who queries the target together show a
+            leak, and how large it is; None in converted audits of versions 4
+            and 5.
+        holder: the same of who holds the model and reads inside of it; None
+            in audits that do not say so.
         references: the reference models that attacks which need some, and
-            quantile regression, had; None without them, and in converted
-            audits of versions 4 to 7.
+            quantile regression, had; None without them, and in audits that do
+            not say so.
         known_bits: what these gain over references of other bits, one a kind
             of those; empty without them.
     """
@@ -219,8 +251,9 @@ class TargetAudit:
     risky_members: list[RiskyMember]
     onednn: bool | None
     leak: LeakTest | None
-    references: ReferenceModels | None
-    known_bits: list[KnownBits]
+    holder: HolderAudit | None = None
+    references: ReferenceModels | None = None
+    known_bits: list[KnownBits] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

@@ -5,6 +5,7 @@ A run directory and the models that somebody brings go through the same call.
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
@@ -23,8 +24,9 @@ from qmia_tf.data.records import Records
 from qmia_tf.data.repeated_records import Distinct
 from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
+from qmia_tf.outputs.inside import Inside
 from qmia_tf.report.reported_audit import Audit
-from qmia_tf.targets import queries
+from qmia_tf.targets import inside_queries, queries
 from qmia_tf.targets.unopened_model import UnopenedModel
 
 AUGMENTED = ("augmented_labels", "noisy_labels")
@@ -41,6 +43,11 @@ ONLY_MISMATCHED = (
     "there are only mismatched ones, which are compared with matched ones; "
     "qmia references trains those"
 )
+OTHER_KERNELS_INSIDE = (
+    "only the Keras model and files under default kernels are read"
+)
+NOT_WANTED = "it was switched off"
+NO_MODEL = "only outputs were given"
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
@@ -92,11 +99,16 @@ class Knowledge:
         kind: says which models those are; None where that is not known.
         mismatched: gives references of other bits than the target's; see
             Auxiliary.
+        inside_references: gives for a target what the holder of its reference
+            models computes, or why that is not known.
         parent: outputs of the full-precision model of the same members.
         first_is_parent: whether the first target is that model.
     """
 
     references: Callable[[Outputs], tuple[Outputs, ...]]
+    inside_references: Callable[[Outputs], tuple[Outputs, ...] | str] = (
+        lambda outputs: ()
+    )
     kind: Callable[[Outputs], ReferenceModels | None] = lambda outputs: None
     mismatched: Callable[[Outputs], tuple] = lambda outputs: ()
     parent: Outputs | None = None
@@ -111,6 +123,7 @@ class Queried:
         outputs: of each target, in the order given.
         left_out: the targets of a run that cannot be run.
         augmented_labels: by target, by need of attacks.
+        inside: by target, what its holder reads.
         reasons: by target, by need of attacks: why it is not there.
     """
 
@@ -119,6 +132,7 @@ class Queried:
     augmented_labels: dict[str, dict[str, AugmentedLabels]] = dataclasses.field(
         default_factory=dict
     )
+    inside: dict[str, Inside] = dataclasses.field(default_factory=dict)
     reasons: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
@@ -183,13 +197,21 @@ def audit(
 
 
 def query_targets(
-    checks: RecordChecks | None, targets, config, *, run_dir, say
+    checks: RecordChecks | None,
+    targets,
+    config,
+    *,
+    run_dir,
+    say,
+    keep_activations: bool = True,
 ) -> Queried:
     """Queries targets one after the other, as `audit` does.
 
     A user's model file that is empty or damaged, or that its runtime fails
-    on, is left out.
+    on, is left out. What lies inside is read unless it cannot be.
 
+    Args:
+        keep_activations: of what lies inside; references need none.
     Raises: InputError if another cannot be queried, see queries.query, or
         none is left.
     """
@@ -205,6 +227,21 @@ def query_targets(
             outputs, augmented_labels = _query(
                 target, checks, config, is_augmented, run_dir=run_dir, say=say
             )
+            if "inside" not in reasons and isinstance(outputs, Outputs):
+                try:
+                    queried.inside[outputs.target] = inside_queries.read(
+                        target,
+                        outputs,
+                        checks.given,
+                        run_dir=run_dir,
+                        with_activations=keep_activations,
+                    )
+                except InputError as error:
+                    reasons["inside"] = _without_folder(error, target)
+                    say(
+                        f"{target.name}: what lies inside is not read: "
+                        f"{reasons['inside']}"
+                    )
         except FileFailure as error:
             if target.is_of_run:
                 raise
@@ -223,6 +260,14 @@ def query_targets(
     if targets and not queried.outputs:
         raise InputError("; ".join(x.reason for x in queried.left_out))
     return queried
+
+
+def _without_folder(error, target):
+    """What an error says, with a model's file called by its name."""
+    text = str(error)
+    if isinstance(target.source, pathlib.Path):
+        text = text.replace(str(target.source), target.source.name)
+    return text
 
 
 def _query(target, checks, config, is_augmented, *, run_dir, say):
@@ -259,9 +304,13 @@ def require_same(one: Outputs, other: Outputs):
 
 def _auxiliary(outputs, checks, queried, knowledge):
     name, parent = outputs.target, knowledge.parent
+    inside, reasons = queried.inside.get(name), queried.reasons[name]
+    exact = knowledge.inside_references(outputs) if inside else ()
+    if isinstance(exact, str):
+        reasons, exact = {**reasons, "inside_references": exact}, ()
     if knowledge.first_is_parent and name != queried.outputs[0].target:
         parent = queried.outputs[0]
-    references, reasons = knowledge.references(outputs), queried.reasons[name]
+    references = knowledge.references(outputs)
     mismatched = knowledge.mismatched(outputs)
     if mismatched and not references:
         reasons = {**reasons, "references": ONLY_MISMATCHED}
@@ -271,6 +320,8 @@ def _auxiliary(outputs, checks, queried, knowledge):
         mismatched=mismatched,
         parent=parent,
         features=checks and checks.features,
+        inside=inside,
+        inside_references=exact,
         reasons=reasons,
         **queried.augmented_labels.get(name, {}),
     )
@@ -289,6 +340,12 @@ def _reasons(target, checks, config):
     elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:
         why = OTHER_KERNELS
     reasons = {} if why is None else dict.fromkeys(AUGMENTED, why)
+    if not is_model or target.is_saved:
+        reasons["inside"] = NO_MODEL
+    elif not config.inside:
+        reasons["inside"] = NOT_WANTED
+    elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:
+        reasons["inside"] = OTHER_KERNELS_INSIDE
     if checks is None:
         reasons["features"] = NO_RECORDS
     elif checks.features is None:

@@ -54,6 +54,7 @@ def audit(
     first_label: int = 0,
     data_format: str = "auto",
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
+    inside: bool = True,
     seed: int = 0,
     strata: str = leak_test.CLASS,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
@@ -122,6 +123,7 @@ def audit(
         strata=strata,
         tfprivacy=privacy.settings_of(tfprivacy),
         label_only=label_only,
+        inside=inside,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
     )

@@ -194,4 +194,4 @@ def train_one(dataset, *, folder, config, schemes, num_threads):
         training_run.train_run(folder, dataset, config)
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)
-        run.query_run(folder, dataset, num_threads=num_threads)
+        run.query_run(folder, dataset, num_threads=num_threads, inside=True)

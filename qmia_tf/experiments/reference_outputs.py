@@ -7,7 +7,7 @@ from qmia_tf import outputs
 from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import Outputs, inside
 from qmia_tf.run_dir import TRAINED, RunDir
 
 UNKNOWN = "unknown_bits"
@@ -80,6 +80,21 @@ class RunReferences:
             for paths in self._mismatched.values()
             for name in _alike(paths, outputs)
         )
+
+    def inside_of(self, outputs: Outputs) -> tuple[Outputs, ...] | str:
+        """Gives what the holder of these models computes: of exact logits.
+
+        Returns: outputs alike, or why what lies inside is not known.
+        """
+        references = self.of(outputs)
+        name = target_name(self._paths, outputs.target)
+        exact = []
+        for path, reference in zip(self._paths, references, strict=True):
+            try:
+                exact.append(_exact(pathlib.Path(path), name, reference))
+            except InputError as error:
+                return f"of {reference.target}: {error}"
+        return tuple(exact)
 
     def _of(self, paths, target):
         name = target_name(paths, target)
@@ -172,6 +187,17 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
             name = f"{name}.{counts[name]}"
         references.append(reference.renamed(name))
     return tuple(references)
+
+
+def _exact(path, name, reference):
+    """What the holder of one reference model computes."""
+    file = RunDir(path).inside_of(name)
+    if not path.is_dir() or not file.is_file():
+        raise InputError("only the outputs were kept: train references anew")
+    seen = inside.load(file)
+    if seen.info.get(inside.OUTPUTS) != inside.outputs_sha256(reference):
+        raise InputError("what was read belongs to other outputs")
+    return seen.of_records(reference.record_ids).outputs_of(reference)
 
 
 def target_name(paths, target: str) -> str:

@@ -42,6 +42,7 @@ def query_run(
     *,
     num_threads: int = 2,
     kernels=("default",),
+    inside: bool = False,
     progress=None,
 ) -> tuple[list[pathlib.Path], list[LeftOut]]:
     """Queries the run's Keras model, its twins and every .tflite it exported.
@@ -51,6 +52,7 @@ def query_run(
     Args:
         kernels: LiteRT's kernel sets, see TFLiteTarget. Each .tflite file is
             queried under each; one that cannot run under it is left out.
+        inside: reads the exact logits too, as of references.
     Returns: the paths outputs/TARGET.npz, the Keras model's first.
     Raises: InputError if the run is not trained, an option is out of range, or
         a file is gone or damaged or does not fit the data.
@@ -64,9 +66,10 @@ def query_run(
         run_targets.list_targets(
             run_dir, kernels=kernels, num_threads=num_threads
         ),
-        AuditConfig(),
+        AuditConfig(inside=inside),
         run_dir=run_dir,
         say=progress or (lambda line: None),
+        keep_activations=False,
     )
     paths = [run_dir.outputs_of(x.target) for x in queried.outputs]
     return paths, queried.left_out
@@ -174,6 +177,7 @@ def attack_run(
     mismatched_references=None,
     parent=None,
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
+    inside: bool = True,
     audit_seed: int = 0,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
@@ -250,6 +254,7 @@ def attack_run(
                 seed=audit_seed,
                 tfprivacy=privacy.settings_of(tfprivacy),
                 label_only=label_only,
+                inside=inside,
                 attack_options=attack_options or {},
             ),
             run_dir=run_dir,
@@ -282,6 +287,7 @@ def knowledge_of(
         references=references.of,
         kind=references.kind_of,
         mismatched=references.mismatched_of,
+        inside_references=references.inside_of,
         parent=None if parent is None else _parent_outputs(parent),
         first_is_parent=parent is None and _is_full_precision(run_config),
     )

@@ -177,6 +177,12 @@ def _define_attacks():
         0,
         "augmented queries: turned by so many degrees r or less, 2r",
     )
+    flags.DEFINE_boolean(
+        "inside",
+        True,
+        "attacks of who holds a model too: exact logits and activations are "
+        "read inside of Keras models and .tflite files",
+    )
     flags.DEFINE_list(
         "attack_options",
         [],
@@ -347,7 +353,7 @@ def audit():
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures"),
+        *("audit_seed", "pictures", "inside"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

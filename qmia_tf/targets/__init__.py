@@ -7,7 +7,7 @@ is the target's output alone. This module needs neither TensorFlow nor Keras.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -100,6 +100,19 @@ class Target:
     def measure(self, records: np.ndarray) -> timing.Timing:
         """Times the outputs for a few records, again and again."""
         return timing.measure(lambda: self.predict(records))
+
+    def observed(self, sink: Callable) -> tuple["Target", dict]:
+        """The same target once more, which shows what lies inside.
+
+        Args:
+            sink: takes the exact logits, float64 [B, C], and what enters the
+                last layer [B, F], after each call of predict_batch.
+        Returns: the target, and what is said of its last layer; see Inside.
+        Raises: InputError that says why the inside cannot be read.
+        """
+        raise InputError(
+            f"of a {self.info.get('kind', 'target')} only the outputs are seen"
+        )
 
     def close(self) -> None:
         """Ends what the target holds besides memory; it answers no more."""

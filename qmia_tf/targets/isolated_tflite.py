@@ -1,13 +1,17 @@
 """A stranger's .tflite file: a target in a process of its own."""
 
+import copy
 import pathlib
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 
 from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.deploy.tflite.isolated_inside import ObservedInterpreter
 from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter, Limits
 from qmia_tf.deploy.timing import Timing
+from qmia_tf.targets import Target
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
@@ -55,6 +59,13 @@ class IsolatedTFLiteTarget(TFLiteTarget):
         """See Target; inside of the process, without what passes to it."""
         records = self._require_records(records)
         return self._process.measure(self.prepare(records))
+
+    def observed(self, sink: Callable) -> tuple[Target, dict]:
+        """See Target; the copy of the file runs in another process."""
+        model = self._process.reopened(ObservedInterpreter, sink)
+        target = copy.copy(self)
+        target.interpreter = target._process = model
+        return target, model.layer
 
     def close(self) -> None:
         """See Target."""

@@ -11,6 +11,12 @@ from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
 from qmia_tf.models import keras_calls
 from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.keras_inside import (
+    SIGMOIDS,
+    SOFTMAXES,
+    activation_name,
+    is_passed,
+)
 from qmia_tf.targets.keras_target import KerasTarget, require_one_port
 from qmia_tf.targets.model_options import (
     LOGITS,
@@ -26,13 +32,6 @@ PASSED = (
     *("Reshape", "Flatten", "Permute", "Resizing", "CenterCrop"),
     *("ZeroPadding2D", "Dropout", "Identity"),
 )
-# What outputs pass through likewise: layers, and operations on tensors.
-ENDINGS = (
-    *("Reshape", "Flatten", "Identity", "Dropout", "Cast"),
-    *("Squeeze", "ExpandDims", "Copy"),
-)
-# Names of activations and of operations; the second is tf.nn.softmax.
-SOFTMAXES, SIGMOIDS = ("softmax", "softmax_v2"), ("sigmoid",)
 # What looks numbers up, or counts them: then they are no pixels.
 INDEXED = (
     *("Embedding", "ReversibleEmbedding", "TokenAndPositionEmbedding"),
@@ -143,8 +142,7 @@ def _ending(graph):
     """Reads what a model outputs off its last layers; and what says it."""
     layer, shape = _last(graph), tuple(graph.outputs[0].shape)
     where = f"its {type(layer).__name__} layer {layer.name!r}"
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", type(layer).__name__).lower()
+    name = activation_name(layer)
     if name in SOFTMAXES:
         return PROBABILITIES, f"a softmax ({where})"
     if name in SIGMOIDS and None not in shape[1:]:
@@ -164,14 +162,6 @@ def _last(graph):
             inner = _last(graphs.read(call.layer))
             if not isinstance(inner, keras.layers.InputLayer):
                 return inner
-        elif not _is_passed(call.layer) or len(call.inputs) != 1:
+        elif not is_passed(call.layer) or len(call.inputs) != 1:
             return call.layer
         tensor = call.inputs[0]
-
-
-def _is_passed(operation):
-    """Whether an operation changes only the type or the shape of outputs."""
-    activation = getattr(operation, "activation", None)
-    if type(operation).__name__ == "Activation":
-        return activation is keras.activations.linear
-    return type(operation).__name__ in ENDINGS

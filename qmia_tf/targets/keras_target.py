@@ -1,6 +1,8 @@
 """A model of Keras 3 or of tf_keras (Keras 2). Needs TensorFlow."""
 
+import copy
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
 from qmia_tf.models import keras_calls, keras_files
 from qmia_tf.run_dir import TRAINED
-from qmia_tf.targets import Target, file_facts
+from qmia_tf.targets import Target, file_facts, keras_inside
 from qmia_tf.targets.range_choice import Choice
 
 
@@ -69,6 +71,7 @@ class KerasTarget(Target):
         )
         self.model = model
         options = keras_calls.inference_options(model)
+        self._entry = entry
         self._dtype = np.dtype(entry.dtype.as_numpy_dtype)
         # An output may be a dict of one.
         self._call = tf.function(
@@ -83,6 +86,24 @@ class KerasTarget(Target):
         with onednn.explaining(self.info["target"]):
             values = values.astype(self._dtype, copy=False)
             return self._call(values).numpy()
+
+    def observed(self, sink: Callable) -> tuple[Target, dict]:
+        """See Target."""
+        last = keras_inside.find(self.model)
+        compiled = keras_inside.function(self.model, last, self._entry)
+
+        def call(values):
+            rows, logits, entered = compiled(values)
+            count = len(values)
+            sink(
+                logits.numpy().reshape(count, -1).astype(np.float64),
+                entered.numpy().reshape(count, -1).astype(np.float32),
+            )
+            return rows
+
+        target = copy.copy(self)
+        target._call = call
+        return target, last.facts
 
 
 def require_one_port(model: Any, name: str) -> None:

@@ -97,9 +97,11 @@ class ContractTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*NAMES)
     def test_nan_is_a_record_that_it_cannot_score(self, name):
         attack, inputs = ATTACKS[name], simulated_margins.everything()
-        inputs.references.inside[:, 7] = inputs.references.outside[:, 7] = False
+        for models in (inputs.references, inputs.inside_references):
+            models.inside[:, 7] = models.outside[:, 7] = False
         inputs.augmented_labels[7] = inputs.noisy_labels[7] = -1
         unknown = {"references", "augmented_labels", "noisy_labels"}
+        unknown.add("inside_references")
         lost = unknown & {*attack.needs} or name == "quantile"
         wanted = np.arange(230) == (7 if lost else 230)
         self.assertAllEqual(np.isnan(attack.scores(inputs)), wanted)

@@ -7,6 +7,7 @@ import pathlib
 import time
 
 import numpy as np
+import simulated_margins
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
@@ -113,7 +114,14 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         }
         self.assertCountEqual(
             [*reasons, *(attack.name for attack in target.attacks)],
-            [attack.name for attack in attacks.ATTACKS],
+            [x.name for x in attacks.ATTACKS if not x.is_of_holder],
+        )
+        holder = target.holder
+        self.assertEqual((holder.attacks, holder.leak), ([], None))
+        self.assertEqual(holder.reason, "only outputs were given")
+        self.assertEqual(
+            [attack.name for attack in holder.attacks_left_out],
+            [x.name for x in attacks.ATTACKS if x.is_of_holder],
         )
         self.assertEqual(
             reasons["noise_robustness"],
@@ -123,6 +131,30 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
             reasons["lira_online"],
             "needs models trained alike on other records",
         )
+
+    def test_who_holds_the_model_is_a_family_of_its_own(self):
+        inputs = simulated_margins.everything("int8", members=200)
+        known = auxiliary.Auxiliary(inside=inputs.inside)
+        plain = audit.audit(inputs.outputs)
+        held = audit.audit(inputs.outputs, auxiliary=known)
+        # No number of who queries moves.
+        self.assertEqual(dataclasses.replace(held, holder=plain.holder), plain)
+        holder = held.holder
+        self.assertEqual(
+            [attack.name for attack in holder.attacks],
+            ["exact_margin", "exact_likelihood", "gradient_norm", "white_box"],
+        )
+        self.assertIn(holder.strongest.attack, holder.strongest.candidates)
+        self.assertNotEqual(holder.leak.verdict, "")
+        self.assertEqual((holder.activations, holder.numbers), (6, "floats"))
+        reasons = {x.name: x.reason for x in holder.attacks_left_out}
+        self.assertEqual(
+            reasons["exact_lira_online"],
+            "needs reference models whose inside was read alike",
+        )
+        # Rounded outputs hide something of it.
+        exact, rounded = holder.attacks[0], plain.attack("margin")
+        self.assertGreater(exact.distinct_scores, rounded.distinct_scores)
 
     def test_evidence_beside_the_outputs(self):
         answers = synthetic_outputs.outputs(60, 60)

@@ -49,6 +49,7 @@ AUDIT = {
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
+    "inside": "experiments.run attack_run inside",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 EXECUTOR = {
@@ -112,6 +113,7 @@ TWINS = {
             "tfprivacy",
             "attack_options",
             "pictures",
+            "inside",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",

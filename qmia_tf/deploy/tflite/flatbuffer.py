@@ -169,9 +169,16 @@ def with_outputs(
     model = unpack(content)
     (graph,) = model.subgraphs
     op_outputs = [index for op in graph.operators for index in op.outputs]
-    graph.outputs = [
-        index for index in op_outputs if wanted(graph.tensors[index])
-    ]
+    return with_output_indices(
+        model,
+        [index for index in op_outputs if wanted(graph.tensors[index])],
+    )
+
+
+def with_output_indices(model: schema.ModelT, indices: list[int]) -> bytes:
+    """Returns the file of a model of one graph with these outputs."""
+    (graph,) = model.subgraphs
+    graph.outputs = indices
     model.signatureDefs = []
     return pack(model)
 

@@ -111,6 +111,8 @@ class IsolatedInterpreter:
         its process dies or takes more than it may.
     """
 
+    _shows_inside = False
+
     def __init__(
         self,
         path,
@@ -130,9 +132,12 @@ class IsolatedInterpreter:
         try:
             # Python and NumPy are loaded there meanwhile.
             bounds.check(content, self.path)
-            self._open(
-                num_threads=num_threads, kernels=kernels, signature=signature
-            )
+            self._options = {
+                "num_threads": num_threads,
+                "kernels": kernels,
+                "signature": signature,
+            }
+            self._open(**self._options)
         except BaseException:
             self.close()
             raise
@@ -142,6 +147,7 @@ class IsolatedInterpreter:
             "do": "open",
             "path": str(self.path),
             "bytes": self._limits.bytes(self._file_size, None),
+            "inside": self._shows_inside,
             **options,
         }
         with self._watched():
@@ -154,6 +160,7 @@ class IsolatedInterpreter:
             self._ops = facts["ops"]
             self._tensors = list(map(_tensor, facts["tensors"]))
             self._require_classes(self.output.shape)
+            self.layer: dict | None = facts["layer"]
 
     @property
     def fixed_batch(self) -> int | None:
@@ -173,13 +180,7 @@ class IsolatedInterpreter:
         """Runs one batch; see Interpreter."""
         with self._batch(values):
             answer = self._ask(self._request("run", values), values)
-            shape, dtype = tuple(answer["shape"]), np.dtype(answer["dtype"])
-            self._require_classes(shape)
-            if len(shape) != 2 or shape[0] != len(values):
-                raise ValueError(f"outputs of shape {shape}")
-            if dtype.kind not in "fiu":
-                raise ValueError(f"outputs of {dtype}")
-            rows = worker.receive_array(self._process.stdout, shape, dtype)
+            rows = self._receive(answer["shape"], answer["dtype"], len(values))
         self._answered += len(values)
         return rows
 
@@ -188,9 +189,22 @@ class IsolatedInterpreter:
         with self._batch(values, calls=TIMED_CALLS):
             return Timing(**self._ask(self._request("time", values), values))
 
+    def reopened(self, kind: type, *args) -> "IsolatedInterpreter":
+        """Opens the same file once more, as another kind of interpreter."""
+        return kind(self.path, *args, limits=self._limits, **self._options)
+
     def close(self) -> None:
         """Ends the process."""
         self._end()
+
+    def _receive(self, shape, dtype, count):
+        shape, dtype = tuple(shape), np.dtype(dtype)
+        self._require_classes(shape)
+        if len(shape) != 2 or shape[0] != count:
+            raise ValueError(f"outputs of shape {shape}")
+        if dtype.kind not in "fiu":
+            raise ValueError(f"outputs of {dtype}")
+        return worker.receive_array(self._process.stdout, shape, dtype)
 
     def _start(self):
         # A hostile file may write without end: the worker has a limit for it.

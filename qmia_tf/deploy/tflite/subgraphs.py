@@ -40,6 +40,10 @@ class MainGraph:
         """Lists LiteRT's descriptions of the tensors."""
         return self._lite.get_tensor_details()
 
+    def tensor(self, index: int) -> np.ndarray:
+        """What an output of the last batch holds."""
+        return self._lite.get_tensor(index)
+
     def run(
         self, source: int, values: np.ndarray, target: int, *, reset: bool
     ) -> np.ndarray:

@@ -83,7 +83,12 @@ class _Worker:
                 request = receive(self._source)
             except EOFError:
                 return
-            do = {"open": self._open, "run": self._run, "time": self._time}
+            do = {
+                "open": self._open,
+                "run": self._run,
+                "run_inside": self._run_inside,
+                "time": self._time,
+            }
             try:
                 answer, payload = do[request["do"]](request)
             except FileFailure as error:
@@ -102,7 +107,7 @@ class _Worker:
 
         self._taken = _taken() + request["num_threads"] * THREAD_BYTES
         _allow(self._taken + request["bytes"])
-        self._model = model = Interpreter(
+        self._model = model = _kind(request["inside"])(
             request["path"],
             num_threads=request["num_threads"],
             kernels=request["kernels"],
@@ -123,6 +128,7 @@ class _Worker:
                 for op in model.ops()
             ],
             "tensors": list(map(_tensor, model.tensors())),
+            "layer": model.layer.facts if request["inside"] else None,
         }, b""
 
     def _values(self, request):
@@ -133,10 +139,28 @@ class _Worker:
         rows = np.ascontiguousarray(self._model.run(self._values(request)))
         return {"shape": rows.shape, "dtype": rows.dtype.str}, rows.data
 
+    def _run_inside(self, request):
+        arrays = [
+            np.ascontiguousarray(array)
+            for array in self._model.run_inside(self._values(request))
+        ]
+        kinds = [(array.shape, array.dtype.str) for array in arrays]
+        payload = b"".join(array.tobytes() for array in arrays)
+        return {"arrays": kinds}, payload
+
     def _time(self, request):
         values = self._values(request)
         timed = timing.measure(lambda: self._model.run(values))
         return dataclasses.asdict(timed), b""
+
+
+def _kind(inside):
+    """The interpreter that shows what is inside, or the one that does not."""
+    if not inside:
+        return Interpreter
+    from qmia_tf.deploy.tflite.inside_interpreter import InsideInterpreter
+
+    return InsideInterpreter
 
 
 def _port(port):
