@@ -143,6 +143,10 @@ class RunDir(os.PathLike):
         """Where what lies inside of a target is."""
         return self.inside / f"{target}.npz"
 
+    def gradients_of(self, target: str) -> pathlib.Path:
+        """Where the gradient norms of a target are."""
+        return self.inside / f"{target}.gradients.npz"
+
     def augmented_of(self, target: str) -> pathlib.Path:
         """Where a target's labels of augmented queries are."""
         return self.augmented / f"{target}.npz"

@@ -8,11 +8,12 @@ import synthetic_outputs
 from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.inside import Inside
+from qmia_tf.outputs.layer_gradients import LayerGradients
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 TAKEN = (
     *("outputs", "references", "parent", "second_outputs"),
-    *("inside", "inside_references"),
+    *("inside", "gradients", "inside_references"),
 )
 
 
@@ -124,7 +125,20 @@ def everything(
                 members, nonmembers, gain=gain, seed=seed
             ).in_record_order()
         ),
+        gradients=gradients_of(target, gain, rng),
         inside_references=references_of(drawn, inside.copy()),
+    )
+
+
+def gradients_of(outputs, gain, rng, *, layers=3):
+    """Gradient norms by layer, smaller for records of a larger gain."""
+    size = np.where(outputs.members, *gain)[:, None]
+    norms = np.exp(rng.normal(size=(size.size, layers)) - size)
+    return LayerGradients(
+        norms.astype(np.float32),
+        outputs.record_ids,
+        tuple("abc"[:layers]),
+        {"apart": 0.0, "largest": 0.5, "step": 1 / 256},
     )
 
 

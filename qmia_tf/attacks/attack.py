@@ -20,10 +20,11 @@ NEEDS = {
     "parent": "the full-precision model of the same members",
     "features": "the records themselves",
     "inside": "the model itself, to read inside of it",
+    "gradients": "the gradients of its layers",
     "inside_references": "reference models whose inside was read alike",
 }
 # What who only queries cannot have.
-HELD = ("inside", "inside_references")
+HELD = ("inside", "gradients", "inside_references")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.inside import Inside
+from qmia_tf.outputs.layer_gradients import LayerGradients
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,6 +88,7 @@ class AttackInputs:
         second_outputs: of a second artefact of the same training run.
         features: float [N, F], of the records themselves.
         inside: what the holder of the target reads about the N records.
+        gradients: of the loss at every layer of the target.
         inside_references: what the holder of the reference models reads
             about them: margins of exact logits.
     """
@@ -101,4 +103,5 @@ class AttackInputs:
     second_outputs: Outputs | None = None
     features: np.ndarray | None = None
     inside: Inside | None = None
+    gradients: LayerGradients | None = None
     inside_references: References | None = None

@@ -46,6 +46,7 @@ ATTACKS = Registry(
         "exact_bavaria_online": "qmia_tf.attacks.exact_logits:BAVARIA_ONLINE",
         "exact_bavaria_offline": "qmia_tf.attacks.exact_logits:BAVARIA_OFFLINE",
         "gradient_norm": "qmia_tf.attacks.gradient_norm:GRADIENT_NORM",
+        "gradient_norm_all": "qmia_tf.attacks.all_layers:GRADIENT_NORM_ALL",
         "white_box": "qmia_tf.attacks.white_box:WHITE_BOX",
     },
 )

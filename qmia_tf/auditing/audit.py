@@ -65,6 +65,8 @@ class AuditConfig:
             as chance would be, or clearly better in another range.
         inside: reads what lies inside of models, for the attacks of who holds
             them.
+        gradients: computes gradients by layer of .tflite files, for an attack
+            of who holds them.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
     Raises: InputError if a field is of another type or out of range.
@@ -77,6 +79,7 @@ class AuditConfig:
     label_only: LabelOnly | None = None
     allow_chance: bool = False
     inside: bool = True
+    gradients: bool = False
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
@@ -88,6 +91,7 @@ class AuditConfig:
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
             ("inside", bool),
+            ("gradients", bool),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) != (kind is bool) or not isinstance(

@@ -10,6 +10,7 @@ from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.inside import Inside
+from qmia_tf.outputs.layer_gradients import LayerGradients
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
@@ -48,6 +49,7 @@ class Auxiliary:
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
         inside: what the holder of the target reads.
+        gradients: of the loss at every layer of the target.
         inside_references: of the holder of each reference, the outputs that
             it computes: of exact logits; empty if one is not known.
         reasons: of what is not there, why: by key of attacks.NEEDS.
@@ -61,6 +63,7 @@ class Auxiliary:
     parent: Outputs | None = None
     features: np.ndarray | None = None
     inside: Inside | None = None
+    gradients: LayerGradients | None = None
     inside_references: tuple[Outputs, ...] = ()
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -86,6 +89,7 @@ def make_attack_inputs(
     # In record order the result is that of any order of the records.
     outputs = outputs.validate().in_record_order()
     features, inside = auxiliary.features, auxiliary.inside
+    gradients = auxiliary.gradients
     return AttackInputs(
         outputs=outputs,
         calibration=calibration_half(outputs.members, seed=seed),
@@ -96,6 +100,7 @@ def make_attack_inputs(
         parent=auxiliary.parent and _same_records(auxiliary.parent, outputs),
         features=None if features is None else features[outputs.record_ids],
         inside=inside and inside.of_records(outputs.record_ids),
+        gradients=gradients and gradients.of_records(outputs.record_ids),
         inside_references=_references(auxiliary.inside_references, outputs),
     )
 

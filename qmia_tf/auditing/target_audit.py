@@ -11,9 +11,12 @@ from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import (
     AttackLeftOut,
+    GradientAudit,
     HolderAudit,
+    LayerAudit,
     TargetAudit,
 )
+from qmia_tf.statistics.auc import auc_value
 
 # Why an inside is not there, where nobody said it.
 NOT_READ = "only outputs were given"
@@ -153,6 +156,21 @@ def _holder_audit(scored, missing, inputs, *, gap, strata, reason):
         attacks_left_out=missing,
         strongest=strongest,
         leak=leak,
+        gradients=_gradient_audit(inputs.gradients, members),
+    )
+
+
+def _gradient_audit(gradients, members):
+    """What each layer's gradient tells, and how near the graph is."""
+    if gradients is None:
+        return None
+    columns = zip(gradients.layers, -gradients.norms.T, strict=True)
+    return GradientAudit(
+        layers=[
+            LayerAudit(name, float(auc_value(norms, members)))
+            for name, norms in columns
+        ],
+        **{key: gradients.info[key] for key in ("apart", "largest", "step")},
     )
 
 

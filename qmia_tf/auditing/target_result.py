@@ -143,6 +143,38 @@ class Strongest:
 
 
 @dataclasses.dataclass(frozen=True)
+class LayerAudit:
+    """The gradient norm at one layer of a target.
+
+    Attributes:
+        name: of the layer in the file.
+        auc: of the smaller norm being a member's, over all records; not
+            corrected for the number of layers.
+    """
+
+    name: str
+    auc: float
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientAudit:
+    """Gradients by layer, computed on a differentiable graph of the file.
+
+    Attributes:
+        layers: in the order in which they are run.
+        apart: share of the records, 0..1, of which an output of the graph is
+            more than a step from the file's.
+        largest: the largest difference of an output, in steps.
+        step: distance of neighbouring codes; 1/256 of outputs in floats.
+    """
+
+    layers: list[LayerAudit]
+    apart: float
+    largest: float
+    step: float
+
+
+@dataclasses.dataclass(frozen=True)
 class HolderAudit:
     """What the outputs of a target hide, and who holds the model reads.
 
@@ -159,6 +191,7 @@ class HolderAudit:
         strongest: the best of them, held out; None without any.
         leak: the test over them alone, with a verdict of its own; None
             without any.
+        gradients: by layer, None if they were not computed.
     """
 
     layer: str
@@ -169,6 +202,7 @@ class HolderAudit:
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest | None
     leak: LeakTest | None
+    gradients: GradientAudit | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,30 +38,59 @@ def query_all(
         an earlier process gave.
     Raises: InputError if the images do not fit, or the outputs.
     """
-    outputs = np.empty((len(images), classes), np.float32)
-    start = done = _restore(partial, key, outputs)
+    return compute_rows(
+        lambda part: _rows(target, images[part], classes),
+        len(images),
+        width=classes,
+        size=target.batch_size,
+        name=target.info["target"],
+        partial=partial,
+        key=key,
+        progress=progress,
+    )
+
+
+def compute_rows(
+    compute: Callable[[slice], np.ndarray],
+    count: int,
+    *,
+    width: int,
+    size: int,
+    name: str,
+    partial: Path,
+    key: dict,
+    progress: bool = True,
+) -> tuple[np.ndarray, int]:
+    """Computes rows of numbers about records, `size` records at a time.
+
+    Args:
+        compute: a slice of the records -> float [B, width].
+        count: how many records there are.
+        name: of the bar.
+        partial, key, progress: as of query_all.
+    Returns: float32 [count, width], and int, how many rows an earlier
+        process computed.
+    """
+    rows = np.empty((count, width), np.float32)
+    start = done = _restore(partial, key, rows)
     saved = time.monotonic()
     bar = terminal.bar(
-        total=len(images),
-        initial=done,
-        unit="image",
-        desc=target.info["target"],
-        shown=progress,
+        total=count, initial=done, unit="image", desc=name, shown=progress
     )
     try:
         with bar:
-            while done < len(images):
-                stop = min(done + target.batch_size, len(images))
-                outputs[done:stop] = _rows(target, images[done:stop], classes)
-                bar.update(stop - done)
-                done = stop
+            while done < count:
+                part = slice(done, min(done + size, count))
+                rows[part] = compute(part)
+                bar.update(part.stop - done)
+                done = part.stop
                 if time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-                    _save(partial, key, outputs[:done])
+                    _save(partial, key, rows[:done])
                     saved = time.monotonic()
     except KeyboardInterrupt:
-        _save(partial, key, outputs[:done])
+        _save(partial, key, rows[:done])
         raise
-    return outputs, start
+    return rows, start
 
 
 def _rows(target, chunk, classes):

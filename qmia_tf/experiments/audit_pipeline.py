@@ -22,9 +22,11 @@ from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
 from qmia_tf.data.repeated_records import Distinct
-from qmia_tf.errors import FileFailure, InputError
+from qmia_tf.errors import FileFailure, InputError, option
+from qmia_tf.experiments import gradient_queries
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
 from qmia_tf.outputs.inside import Inside
+from qmia_tf.outputs.layer_gradients import LayerGradients
 from qmia_tf.report.reported_audit import Audit
 from qmia_tf.targets import inside_queries, queries
 from qmia_tf.targets.unopened_model import UnopenedModel
@@ -48,6 +50,8 @@ OTHER_KERNELS_INSIDE = (
 )
 NOT_WANTED = "it was switched off"
 NO_MODEL = "only outputs were given"
+# What a line says of what cannot be read inside.
+HELD = {"inside": "what lies inside is", "gradients": "gradients are"}
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
@@ -124,6 +128,7 @@ class Queried:
         left_out: the targets of a run that cannot be run.
         augmented_labels: by target, by need of attacks.
         inside: by target, what its holder reads.
+        gradients: by target, of the loss at its layers.
         reasons: by target, by need of attacks: why it is not there.
     """
 
@@ -133,6 +138,9 @@ class Queried:
         default_factory=dict
     )
     inside: dict[str, Inside] = dataclasses.field(default_factory=dict)
+    gradients: dict[str, LayerGradients] = dataclasses.field(
+        default_factory=dict
+    )
     reasons: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
@@ -216,6 +224,9 @@ def query_targets(
         none is left.
     """
     queried = Queried()
+    read_inside = functools.partial(
+        inside_queries.read, with_activations=keep_activations
+    )
     for target in targets:
         reasons = _reasons(target, checks, config)
         if isinstance(target, Outputs):
@@ -227,20 +238,20 @@ def query_targets(
             outputs, augmented_labels = _query(
                 target, checks, config, is_augmented, run_dir=run_dir, say=say
             )
-            if "inside" not in reasons and isinstance(outputs, Outputs):
+            for need, read, kept in (
+                ("inside", read_inside, queried.inside),
+                ("gradients", gradient_queries.read, queried.gradients),
+            ):
+                if need in reasons or not isinstance(outputs, Outputs):
+                    continue
                 try:
-                    queried.inside[outputs.target] = inside_queries.read(
-                        target,
-                        outputs,
-                        checks.given,
-                        run_dir=run_dir,
-                        with_activations=keep_activations,
+                    kept[outputs.target] = read(
+                        target, outputs, checks.given, run_dir=run_dir
                     )
                 except InputError as error:
-                    reasons["inside"] = _without_folder(error, target)
+                    reasons[need] = _without_folder(error, target)
                     say(
-                        f"{target.name}: what lies inside is not read: "
-                        f"{reasons['inside']}"
+                        f"{target.name}: {HELD[need]} not read: {reasons[need]}"
                     )
         except FileFailure as error:
             if target.is_of_run:
@@ -321,6 +332,7 @@ def _auxiliary(outputs, checks, queried, knowledge):
         parent=parent,
         features=checks and checks.features,
         inside=inside,
+        gradients=queried.gradients.get(name),
         inside_references=exact,
         reasons=reasons,
         **queried.augmented_labels.get(name, {}),
@@ -346,6 +358,10 @@ def _reasons(target, checks, config):
         reasons["inside"] = NOT_WANTED
     elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:
         reasons["inside"] = OTHER_KERNELS_INSIDE
+    if "inside" in reasons:
+        reasons["gradients"] = reasons["inside"]
+    elif not config.gradients:
+        reasons["gradients"] = f"ask for them with {option('gradients', True)}"
     if checks is None:
         reasons["features"] = NO_RECORDS
     elif checks.features is None:

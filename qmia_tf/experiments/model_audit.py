@@ -55,6 +55,7 @@ def audit(
     data_format: str = "auto",
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
     inside: bool = True,
+    gradients: bool = False,
     seed: int = 0,
     strata: str = leak_test.CLASS,
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
@@ -124,6 +125,7 @@ def audit(
         tfprivacy=privacy.settings_of(tfprivacy),
         label_only=label_only,
         inside=inside,
+        gradients=gradients,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
     )

@@ -72,12 +72,7 @@ class Inside:
 
         Raises: InputError if one of them was not read.
         """
-        order = np.argsort(self.record_ids, kind="stable")
-        known = self.record_ids[order]
-        places = np.searchsorted(known, record_ids).clip(max=known.size - 1)
-        if not np.array_equal(known[places], record_ids):
-            raise InputError("the inside was read of other records")
-        return self.take(order[places])
+        return self.take(places_of(record_ids, self.record_ids))
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Goes through what enters the last layer, some records at a time.
@@ -144,6 +139,19 @@ def values_of(stored: np.ndarray, info: dict) -> np.ndarray:
     if info["step"]:
         numbers = (numbers - info["zero_point"]) * info["step"]
     return numbers
+
+
+def places_of(record_ids: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Where these records, int [M], are among the known ones, int [N].
+
+    Raises: InputError if one of them is not there.
+    """
+    order = np.argsort(known, kind="stable")
+    known = known[order]
+    places = np.searchsorted(known, record_ids).clip(max=known.size - 1)
+    if not np.array_equal(known[places], record_ids):
+        raise InputError("the inside was read of other records")
+    return order[places]
 
 
 def outputs_sha256(outputs: Outputs) -> str:

@@ -183,6 +183,12 @@ def _define_attacks():
         "attacks of who holds a model too: exact logits and activations are "
         "read inside of Keras models and .tflite files",
     )
+    flags.DEFINE_boolean(
+        "gradients",
+        False,
+        "gradients by layer of .tflite files too, for an attack of who holds "
+        "them: takes longer",
+    )
     flags.DEFINE_list(
         "attack_options",
         [],
@@ -353,7 +359,7 @@ def audit():
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures", "inside"),
+        *("audit_seed", "pictures", "inside", "gradients"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

@@ -247,6 +247,27 @@ class RefusalTest(Folder):
         self.path.write_bytes(path.read_bytes()[:900])
         self.assertRefused("damaged or cut off", self.path)
 
+    def changed(self, change):
+        path = tiny_models.write_tflite(tiny_models.classifier(), self.path)
+        model = flatbuffer.unpack(path.read_bytes())
+        change(model.subgraphs[0])
+        return flatbuffer.pack(model)
+
+    @parameterized.named_parameters(
+        ("order", lambda ops: ops.reverse(), "reads what nothing writes"),
+        ("twice", lambda ops: ops.append(ops[-1]), "writes a tensor again"),
+        ("end", lambda ops: ops.clear(), "nothing writes its output"),
+        (
+            "padding",
+            lambda ops: setattr(ops[0].builtinOptions, "padding", 9),
+            r"CONV_2D \(op 0\): 9$",
+        ),
+    )
+    def test_ops_of_a_damaged_file(self, change, pattern):
+        content = self.changed(lambda graph: change(graph.operators))
+        with self.assertRaisesRegex(InputError, pattern):
+            differentiable.load(content)(np.zeros((1, *tiny_models.SHAPE)))
+
     def test_missing(self):
         self.assertRefused("there is no model file", self.path)
 

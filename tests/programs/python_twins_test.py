@@ -50,6 +50,7 @@ AUDIT = {
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
     "inside": "experiments.run attack_run inside",
+    "gradients": "experiments.run attack_run gradients",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 EXECUTOR = {
@@ -114,6 +115,7 @@ TWINS = {
             "attack_options",
             "pictures",
             "inside",
+            "gradients",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",

@@ -1,8 +1,16 @@
 """A .tflite file as a TensorFlow graph that gradients pass through."""
 
+import struct
 from typing import TYPE_CHECKING
 
 from qmia_tf.deploy.differentiable.code_agreement import Agreement, compare
+from qmia_tf.errors import FileFailure, InputError
+
+# What reading a damaged flatbuffer may end in.
+DAMAGE = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    struct.error,
+)
 
 if TYPE_CHECKING:
     from qmia_tf.deploy.differentiable.file_network import FileNetwork
@@ -33,7 +41,16 @@ def load(source) -> "FileNetwork":
         content, name = source, "the .tflite file"
     else:
         content, name = model_file.read(source), source
-    return file_network.FileNetwork(file_graph.read(content, name))
+    try:
+        return file_network.FileNetwork(file_graph.read(content, name))
+    except InputError:
+        raise
+    except DAMAGE as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise FileFailure(
+            f"{name} cannot be made differentiable: it is damaged ({reason}): "
+            "export it again"
+        ) from error
 
 
 def agreement(network: "FileNetwork", interpreter, values) -> Agreement:

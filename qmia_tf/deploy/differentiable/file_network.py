@@ -17,10 +17,16 @@ from qmia_tf.deploy.differentiable.file_layers import (
 from qmia_tf.deploy.differentiable.graph_ops import CLIPS, OPS, Call, GraphOp
 from qmia_tf.deploy.differentiable.rounding_gradients import to_levels
 from qmia_tf.deploy.tflite.file_contents import layer_name
+from qmia_tf.errors import InputError
 
 KNOWN = (*LAYERS, *OPS)
 # What may stand between the logits' softmax and the end of a file.
 ENDS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")
+# What an op of a damaged file may end in.
+FAILURES = (
+    *(ArithmeticError, LookupError, NotImplementedError, TypeError),
+    *(ValueError, tf.errors.OpError),
+)
 NOTHING = GraphOp(lambda call: None)
 
 
@@ -55,6 +61,7 @@ class FileNetwork:
             for index in sorted(used)
             if tensors[index].content is not None
         }
+        self._require_order()
         self._softmax = self._end_op()
 
     @property
@@ -100,6 +107,11 @@ class FileNetwork:
         if op and op.name == "LOGISTIC":
             return tf.concat([tf.zeros_like(z), z], -1)
         return z * (op.option("beta", 1.0) if op else 1.0)
+
+    def refusal(self, error: Exception, place: str) -> InputError:
+        """The error of a graph that TensorFlow cannot run."""
+        reason = " ".join(str(error).split())[:200]
+        return self._graph.refusal(f"{place}: {reason}")
 
     def losses(self, values, labels, *, logits: bool = False) -> tf.Tensor:
         """The cross entropy of each record, float32 [N].
@@ -151,11 +163,10 @@ class FileNetwork:
             layer = self._kernels.get(op.index)
             try:
                 data[index] = self._computed(call, layer, watch)
-            except (NotImplementedError, ValueError, tf.errors.OpError) as err:
-                reason = " ".join(str(err).split())[:200]
-                raise graph.refusal(
-                    f"{op.name} (op {op.index}): {reason}"
-                ) from err
+            except FAILURES as error:
+                raise self.refusal(
+                    error, f"{op.name} (op {op.index})"
+                ) from error
         return data
 
     def _computed(self, call, layer, watch):
@@ -218,6 +229,19 @@ class FileNetwork:
             kind = op.option("fusedActivationFunction", 0)
             if kind not in CLIPS:
                 raise self._graph.refusal(f"{place} has activation {kind}")
+
+    def _require_order(self):
+        """Refuses ops that read what no op before them has written."""
+        written = {self._graph.input, *self._constants}
+        for op in self._ops:
+            place = f"{op.name} (op {op.index})"
+            if not written.issuperset(i for i in self._read(op) if i >= 0):
+                raise self._graph.refusal(f"{place} reads what nothing writes")
+            if written.intersection(op.outputs):
+                raise self._graph.refusal(f"{place} writes a tensor again")
+            written.update(op.outputs)
+        if self._graph.output not in written:
+            raise self._graph.refusal("nothing writes its output")
 
     def _layer(self, op):
         tensors = self._graph.tensors

@@ -66,10 +66,13 @@ class GradientNorms:
             bias, dequantized; and float32 [B, C], the network's outputs.
         """
         count = len(values)
-        rows, outputs = self._compiled(
-            pad_batch(np.asarray(values), self.batch_size),
-            pad_batch(np.asarray(labels, np.int32), self.batch_size),
-        )
+        try:
+            rows, outputs = self._compiled(
+                pad_batch(np.asarray(values), self.batch_size),
+                pad_batch(np.asarray(labels, np.int32), self.batch_size),
+            )
+        except tf.errors.OpError as error:
+            raise self.network.refusal(error, "its gradients") from error
         return rows.numpy()[:count], outputs.numpy()[:count]
 
     def _norms(self, values, labels):
