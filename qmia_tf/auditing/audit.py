@@ -36,6 +36,7 @@ from qmia_tf.auditing.auxiliary import (
 )
 from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.auditing.label_only_queries import Settings as LabelOnly
+from qmia_tf.auditing.mismatched_references import KnownBits
 from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.data.duplicates import EqualRecords
@@ -216,7 +217,8 @@ def audit_outputs(
     if distinct.repeated.sentence:
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
-    audited_targets, joint_attacks, known_bits = [], [], []
+    audited_targets, joint_attacks = [], []
+    known_bits: list[list[KnownBits]] = []
     for outputs in loaded:
         name = outputs.target
         say(f"{name}: {outputs.labels.size} records")

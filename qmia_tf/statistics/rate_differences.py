@@ -58,9 +58,9 @@ def tpr_difference(
     cells = np.stack([both, count - both, other_count - both, rest])
     shares = rng.standard_gamma(cells + 0.25)
     shares /= shares.sum(axis=0)
-    drawn = np.where(nobody, 0.0, shares[0] + shares[1])
-    drawn -= np.where(nobody_else, 0.0, shares[0] + shares[2])
-    return percentiles(value, drawn, level)
+    first_tpr = np.where(nobody, 0.0, shares[0] + shares[1])
+    second_tpr = np.where(nobody_else, 0.0, shares[0] + shares[2])
+    return percentiles(value, first_tpr - second_tpr, level)
 
 
 def _taken(curves: tuple[Sweep, Sweep], thresholds, rate, rng, draws):
