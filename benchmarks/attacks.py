@@ -275,4 +275,4 @@ def allocated(run):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -234,4 +234,4 @@ def show(stem, figures):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -8,6 +8,7 @@ kernel set: size, time of one image on one thread, and how many int8 codes of
 200 images differ between the two. Takes a minute.
 """
 
+import sys
 import time
 
 import numpy as np
@@ -125,4 +126,4 @@ def milliseconds(content, kernels):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -11,6 +11,7 @@ one writes it first. Takes about four minutes on two cores.
 """
 
 import json
+import sys
 import time
 
 import numpy as np
@@ -160,4 +161,4 @@ def plain(model):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -29,6 +29,7 @@ import functools
 import json
 import os
 import pathlib
+import sys
 import time
 
 import numpy as np
@@ -238,4 +239,4 @@ def measure_seconds(pool):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

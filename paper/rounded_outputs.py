@@ -9,10 +9,8 @@ by it is a property of the attack, not of what the model leaks.
 import dataclasses
 import pathlib
 
-import numpy as np
-
 from qmia_tf import outputs
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import Outputs, output_forms
 from qmia_tf.run_dir import TRAINED, RunDir
 
 TARGET = f"{TRAINED}_rounded"
@@ -26,13 +24,14 @@ def round_probabilities(exact: Outputs) -> Outputs:
     min(round(256 p), 255) / 256; scale 1/256 and zero point -128 are what
     TFLite's quantization specification prescribes for SOFTMAX.
     """
-    codes = np.rint(exact.probabilities * np.float32(LEVELS))
-    probabilities = np.minimum(codes, LEVELS - 1) / np.float32(LEVELS)
+    probabilities = output_forms.rounded(
+        exact.probabilities, LEVELS, largest=LEVELS - 1
+    )
     fields = ("fingerprint", "run")
     info = {key: exact.info[key] for key in fields if key in exact.info}
     return dataclasses.replace(
         exact,
-        probabilities=probabilities.astype(np.float32),
+        probabilities=probabilities,
         logits=None,
         info={**info, "target": TARGET, "probability_step": 1 / LEVELS},
     )

@@ -11,12 +11,14 @@ import synthetic_audits
 from report_runs import configuration
 
 from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import (
     Parity,
     ParityComparison,
     ParityStage,
 )
+from qmia_tf.outputs import output_forms
 from qmia_tf.report import run_list
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
 from qmia_tf.statistics.low_fpr_rates import RocBand
@@ -83,6 +85,9 @@ def _target(place, name, bits):
         per_class=[_class(n, leak) for n in range(len(NAMES))],
         parity=_parity() if name == "int8" else None,
         risky_members=[_risky_member(n) for n in range(24)] if keras else [],
+        forms=[
+            _form(n, form, leak) for n, form in enumerate(output_forms.FORMS)
+        ],
     )
 
 
@@ -119,6 +124,25 @@ def _class(label, leak):
         accuracy_members=clopper_pearson(58 - label, 60),
         accuracy_nonmembers=clopper_pearson(52 - label, 60),
         auc=Estimate(auc, auc - 0.08, auc + 0.08),
+    )
+
+
+def _form(place, form, leak):
+    auc = 0.5 + 0.02 * leak * (place + 1)
+    change = 0.02 * leak * (place - output_forms.FORMS.index(output_forms.FULL))
+    hidden = form == output_forms.LABEL
+    return FormLeak(
+        form=form,
+        attack="gap" if hidden else "margin",
+        attacks=1 if hidden else 9,
+        auc=Estimate(auc, auc - 0.02, auc + 0.02),
+        tpr_at_fpr=[],
+        change=None
+        if form == output_forms.FULL
+        else Estimate(change, change, change),
+        accuracy=clopper_pearson(70, 80),
+        calibration_error=None if hidden else 0.05,
+        log_loss=None if hidden else 0.5,
     )
 
 

@@ -31,7 +31,10 @@ FILE = FOLDER.parents[1] / "tflite_models" / "digits_w4a4_int8_io.tflite"
 STAND_IN = b"Stands for a model of the golden audits. No audit opens it.\n"
 # Those of tensorflow-privacy's attacks that train no classifier: what
 # scikit-learn's solvers end at depends on the processor, as that of white_box.
-COMMON = ("--tfprivacy=threshold", "--num_threads=1", "--noinside")
+COMMON = (
+    *("--tfprivacy=threshold", "--num_threads=1"),
+    *("--noinside", "--nooutput_forms"),
+)
 RUN = (*COMMON, "--label_only_records=200", "--pictures=off")
 SAVED = ("w4a4/outputs/int8_io.npz", "w32a32/outputs/keras.npz")
 # Program, flags, JSON and CSV files that it writes, and texts: of report.txt

@@ -40,7 +40,8 @@ class Names:
 
 NAMES = Names(
     added=tuple(
-        f"targets[].{name}" for name in ("holder", "references", "known_bits")
+        f"targets[].{name}"
+        for name in ("holder", "forms", "references", "known_bits")
     ),
     ignored=(
         "schema_version",

@@ -13,6 +13,7 @@ from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
     equal_rows,
+    form_leaks,
     leak_comparison,
     leak_test,
     member_accuracy,
@@ -68,6 +69,7 @@ class AuditConfig:
             them.
         gradients: computes gradients by layer of .tflite files, for an attack
             of who holds them.
+        output_forms: measures what coarser outputs would hide, too.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
     Raises: InputError if a field is of another type or out of range.
@@ -81,6 +83,7 @@ class AuditConfig:
     allow_chance: bool = False
     inside: bool = True
     gradients: bool = False
+    output_forms: bool = True
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
@@ -93,6 +96,7 @@ class AuditConfig:
             ("label_only", LabelOnly | None),
             ("inside", bool),
             ("gradients", bool),
+            ("output_forms", bool),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) != (kind is bool) or not isinstance(
@@ -224,18 +228,19 @@ def audit_outputs(
         say(f"{name}: {outputs.labels.size} records")
         known = auxiliary.get(name, Auxiliary())
         inputs = make_attack_inputs(outputs, known, seed=config.seed)
-        audited_targets.append(
-            audit_target(
-                inputs,
-                reasons=known.reasons,
-                tfprivacy=None if name in repeated else config.tfprivacy,
-                folder=run_dir.tfprivacy,
-                class_names=records.class_names,
-                strata=config.strata,
-                attack_options=config.attack_options,
-                progress=progress,
-            )
+        audited = audit_target(
+            inputs,
+            reasons=known.reasons,
+            tfprivacy=None if name in repeated else config.tfprivacy,
+            folder=run_dir.tfprivacy,
+            class_names=records.class_names,
+            strata=config.strata,
+            attack_options=config.attack_options,
+            progress=progress,
         )
+        if config.output_forms and name not in repeated:
+            audited = _with_forms(audited, outputs, known, config)
+        audited_targets.append(audited)
         known_bits.append([])
         if known.mismatched and name not in repeated:
             with terminal.working(f"{name}: mismatched references"):
@@ -318,6 +323,32 @@ def audit_outputs(
     )
     result.save(run_dir.audit)
     return result
+
+
+def _with_forms(audited, outputs, known, config):
+    """Adds what coarser outputs would hide."""
+    tested, of_holder = form_leaks.Tested, audited.audit.holder
+    with terminal.working(f"{outputs.target}: attacks on coarser outputs"):
+        forms = form_leaks.of_forms(
+            outputs,
+            known,
+            tested(
+                audited.scores.scores,
+                audited.audit.leak,
+                audited.audit.strongest.attack,
+            ),
+            of_holder.leak
+            and tested(
+                audited.holder_scores,
+                of_holder.leak,
+                of_holder.strongest.attack,
+            ),
+            seed=config.seed,
+            attack_options=config.attack_options,
+        )
+    return dataclasses.replace(
+        audited, audit=dataclasses.replace(audited.audit, forms=forms)
+    )
 
 
 def _with_verdict(target, baseline, doubt=""):

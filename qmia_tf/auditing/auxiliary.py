@@ -85,9 +85,17 @@ def make_attack_inputs(
     Raises: InputError if something is about other records, members or labels,
         or there are fewer than two members or nonmembers.
     """
-    auxiliary = auxiliary or Auxiliary()
+    return unchecked_inputs(
+        outputs.validate(), auxiliary or Auxiliary(), seed=seed
+    )
+
+
+def unchecked_inputs(
+    outputs: Outputs, auxiliary: Auxiliary, *, seed: int = 0
+) -> AttackInputs:
+    """As make_attack_inputs, of outputs whose rows need not sum to 1."""
     # In record order the result is that of any order of the records.
-    outputs = outputs.validate().in_record_order()
+    outputs = outputs.in_record_order()
     features, inside = auxiliary.features, auxiliary.inside
     gradients = auxiliary.gradients
     return AttackInputs(

@@ -155,6 +155,36 @@ class LeakTest:
         return next((x for x in self.attacks if x.attack == name), None)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Strengths:
+    """How strong attacks are, by intervals that hold for all of them at once.
+
+    Attributes:
+        areas: of the attacks that say something.
+        auc_by_attack: with such intervals.
+        tpr_at_fpr: the most that any finds, a rate.
+    """
+
+    areas: simultaneous_intervals.Areas
+    auc_by_attack: dict[str, Estimate]
+    tpr_at_fpr: list[LowRate]
+
+    def reaching_chance(self) -> "Strengths":
+        """Makes the intervals hold what guessing gives.
+
+        What a one-sided test does not reject belongs to the intervals.
+        """
+        areas = self.auc_by_attack.items()
+        return dataclasses.replace(
+            self,
+            auc_by_attack={name: _reaching(x, 0.5) for name, x in areas},
+            tpr_at_fpr=[
+                dataclasses.replace(x, tpr=_reaching(x.tpr, x.rate))
+                for x in self.tpr_at_fpr
+            ],
+        )
+
+
 def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
     """The scores to evaluate: of learned ones, those of the other half.
 
@@ -187,30 +217,17 @@ def run(
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
-    curves = {name: sweeps.get(name) for name in scores}
-    for name, score in scores.items():
-        has_score = ~np.isnan(score)
-        inside = members[has_score]
-        if curves[name] is None and inside.any() and not inside.all():
-            curves[name] = sweep(score[has_score], inside)
-    areas = simultaneous_intervals.areas(scores, members, sweeps=curves)
+    measured = strengths(scores, members, sweeps=sweeps, fixed=fixed, seed=seed)
+    areas = measured.areas
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}
     groups = membership_permutations.strata_of(
         outputs.labels, inputs.calibration, by_class=strata == CLASS
     )
     max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
-    auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
-    curves = {name: curves[name] for name in scores if name not in fixed}
-    low = [_low_rate(curves, rate, seed=seed) for rate in low_fpr_rates.RATES]
     if max_t.p_value > max_t.level:
-        # What the one-sided test does not reject belongs to the intervals.
-        auc_by_attack = {
-            name: _reaching(x, 0.5) for name, x in auc_by_attack.items()
-        }
-        low = [
-            dataclasses.replace(x, tpr=_reaching(x.tpr, x.rate)) for x in low
-        ]
+        measured = measured.reaching_chance()
+    auc_by_attack = measured.auc_by_attack
     sizes = {
         name: (int(m), int(n))
         for name, m, n in zip(
@@ -241,7 +258,7 @@ def run(
         attacks=tested,
         strongest=strongest and strongest.attack,
         auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
-        tpr_at_fpr=low,
+        tpr_at_fpr=measured.tpr_at_fpr,
         detectable=_detectable(
             max_t,
             max(
@@ -253,6 +270,36 @@ def run(
             members,
             groups,
         ),
+    )
+
+
+def strengths(
+    scores: Mapping[str, np.ndarray],
+    members: np.ndarray,
+    *,
+    sweeps: Mapping[str, Sweep] = NO_SWEEPS,
+    fixed: Collection[str] = (),
+    rates: Collection[float] = low_fpr_rates.RATES,
+    seed: int,
+) -> Strengths:
+    """Measures attacks, without a test; the arguments are those of `run`.
+
+    Args:
+        members: bool [N].
+        rates: false-positive rates.
+    """
+    curves = {name: sweeps.get(name) for name in scores}
+    for name, score in scores.items():
+        has_score = ~np.isnan(score)
+        inside = members[has_score]
+        if curves[name] is None and inside.any() and not inside.all():
+            curves[name] = sweep(score[has_score], inside)
+    areas = simultaneous_intervals.areas(scores, members, sweeps=curves)
+    curves = {name: curves[name] for name in areas.names if name not in fixed}
+    return Strengths(
+        areas,
+        simultaneous_intervals.intervals(areas, seed=seed),
+        [_low_rate(curves, rate, seed=seed) for rate in rates],
     )
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
+import numpy as np
+
 from qmia_tf import terminal
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import Settings
@@ -29,10 +31,12 @@ class AuditedTarget:
     Attributes:
         audit: TargetAudit; its leak test has no verdict yet.
         scores: of each attack and record.
+        holder_scores: the same of who holds the model, float64 [N] by attack.
     """
 
     audit: TargetAudit
     scores: TargetScores
+    holder_scores: dict[str, np.ndarray]
 
 
 def audit_target(
@@ -119,6 +123,7 @@ def audit_target(
     return AuditedTarget(
         audit,
         TargetScores(outputs.target, outputs.record_ids, members, scores),
+        leak_test.evaluated_scores(of_holder, inputs),
     )
 
 

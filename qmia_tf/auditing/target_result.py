@@ -8,6 +8,7 @@ import msgspec
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.mismatched_references import KnownBits
@@ -253,6 +254,9 @@ class TargetAudit:
             and 5.
         holder: the same of who holds the model and reads inside of it; None
             in audits that do not say so.
+        forms: what coarser outputs would hide from who queries, and what
+            they cost the user, the coarsest first; empty if it was switched
+            off, of repeated outputs, and in audits that do not say so.
         references: the reference models that attacks which need some, and
             quantile regression, had; None without them, and in audits that do
             not say so.
@@ -286,6 +290,7 @@ class TargetAudit:
     onednn: bool | None
     leak: LeakTest | None
     holder: HolderAudit | None = None
+    forms: list[FormLeak] = dataclasses.field(default_factory=list)
     references: ReferenceModels | None = None
     known_bits: list[KnownBits] = dataclasses.field(default_factory=list)
 

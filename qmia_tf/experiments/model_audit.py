@@ -69,6 +69,7 @@ def audit(
     download: bool = False,
     allow_chance: bool = False,
     attack_options=None,
+    output_forms: bool = True,
     pictures: str = "auto",
     name: str | None = None,
     progress=terminal.say,
@@ -128,6 +129,7 @@ def audit(
         gradients=gradients,
         allow_chance=allow_chance,
         attack_options=attack_options or {},
+        output_forms=output_forms,
     )
     used = None
     if leave_out_calibration:

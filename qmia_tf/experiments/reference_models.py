@@ -191,7 +191,8 @@ def train_one(dataset, *, folder, config, schemes, num_threads):
         if schemes and not RunDir(folder).is_trained:
             # What a scheme refuses is said before the training.
             choose(schemes, training_run.new_model(dataset, config))
-        training_run.train_run(folder, dataset, config)
+            model_job.free_memory()
+        model_job.train(folder, dataset, config)
         if schemes:
             run.export_run(folder, lambda: dataset, schemes=schemes)
         run.query_run(folder, dataset, num_threads=num_threads, inside=True)

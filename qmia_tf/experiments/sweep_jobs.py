@@ -28,7 +28,7 @@ def make_run(data: DatasetCache, *, planned: PlannedRun, steps: Steps) -> None:
         planned: the run.
         steps: how far it goes.
     """
-    from qmia_tf.experiments import run, training_run
+    from qmia_tf.experiments import run
 
     place, dataset = planned.place, planned.run.load(data)
 
@@ -41,7 +41,7 @@ def make_run(data: DatasetCache, *, planned: PlannedRun, steps: Steps) -> None:
         run.query_run(place, dataset, **given)
 
     work = {
-        TRAIN: lambda: training_run.train_run(
+        TRAIN: lambda: model_job.train(
             place,
             dataset,
             planned.run.config(dataset),

@@ -22,6 +22,8 @@ def train_run(
     *,
     keep_every: int = 0,
     tensorboard_every: int = 0,
+    checkpoint_seconds: float = 0,
+    kept=None,
     say=terminal.say,
 ) -> bool:
     """Trains the run's model, or goes on, or finds it finished.
@@ -35,7 +37,7 @@ def train_run(
         tensorboard_every: logs to RUN_DIR/tensorboard, with what the model
             gives away at every so many epochs (MembershipLog, on up to
             VALIDATION_RECORDS members and nonmembers); 0 logs nothing.
-        say: as of resumable_loop.train.
+        checkpoint_seconds, kept, say: as of resumable_loop.train.
     Returns: whether it trained; not if the run was finished already.
     Raises: InputError if the directory holds another configuration, another
         process trains it, the tensorboard package is missing, or as
@@ -50,11 +52,15 @@ def train_run(
             config,
             keep_every=keep_every,
             tensorboard_every=tensorboard_every,
+            checkpoint_seconds=checkpoint_seconds,
+            kept=kept,
             say=say,
         )
 
 
-def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every, say):
+def _train_run(
+    run_dir, dataset, config, *, keep_every, tensorboard_every, **options
+):
     split = open_split(run_dir, dataset, config)
     if run_dir.model.exists():
         # It is left where a process was killed behind model.keras.
@@ -91,7 +97,7 @@ def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every, say):
         nonmembers=evaluated,
         keep_every=keep_every,
         callbacks=callbacks,
-        say=say,
+        **options,
     )
 
 

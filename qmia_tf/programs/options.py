@@ -195,6 +195,9 @@ def _define_attacks():
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
     )
+    flags.DEFINE_boolean(
+        "output_forms", True, "attacks on outputs of fewer digits too"
+    )
     flags.DEFINE_integer(
         "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
     )
@@ -356,10 +359,9 @@ def audit():
 
     # Only to refuse others.
     Limits(value("file_timeout"), value("file_memory"))
-
     names = (
         *("num_threads", "file_timeout", "file_memory"),
-        *("audit_seed", "pictures", "inside", "gradients"),
+        *("audit_seed", "pictures", "inside", "gradients", "output_forms"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     return {

@@ -2,14 +2,25 @@
 
 from collections.abc import Iterable, Iterator
 
+from qmia_tf.outputs import output_forms
 from qmia_tf.report.parent_changes import change
-from qmia_tf.report.phrases import attack_title, reference_models
+from qmia_tf.report.phrases import (
+    attack_title,
+    form_title,
+    reference_models,
+)
 from qmia_tf.report.run_list import Run, held_out_point, is_variant
 from qmia_tf.report.tables import Column, Table
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
 RUN = ("dataset", "model", "run")
+# Who sees to it that an attacker sees no more than a form of the outputs.
+LIMITED_BY = {
+    **dict.fromkeys(output_forms.COARSE, "an app"),
+    output_forms.FULL: "the model",
+    **dict.fromkeys(output_forms.OF_HOLDER, "nothing"),
+}
 # kind: key -> title, where that is not the key.
 TITLES = {
     "text": {
@@ -26,6 +37,8 @@ TITLES = {
         "records_sha256": "record ids, sha256",
         "sha256": "sha256 of the file",
         "what": "attack or target",
+        "form": "what is seen",
+        "limited_by": "limited by",
         **dict.fromkeys(("kind", "of", "reason")),
         **dict.fromkeys(("model", "run", "target", "attack", "artefact")),
         **dict.fromkeys(("bits", "class", "file", "label", "predicted")),
@@ -67,6 +80,8 @@ TITLES = {
     "measure": {
         "latency_ms": "ms",
         "detectable_auc": "would find",
+        "calibration_error": "ECE",
+        "log_loss": "log loss",
         "optimism": None,
     },
     "tiny": {
@@ -100,7 +115,10 @@ TITLES = {
         "confidence_auc": "confidence AUC",
         "probability": "P(member)",
     },
-    "signed": dict.fromkeys(("advantage", "gain")),
+    "signed": {
+        "auc_change": "to full outputs",
+        **dict.fromkeys(("advantage", "gain")),
+    },
     "change": {
         "accuracy_change": "nonmembers right",
         "gap_change": "gap attack",
@@ -282,6 +300,26 @@ def strongest_rows(runs: list[Run]) -> Iterator[dict]:
             "advantage": best.point.advantage,
             **_rates("tpr", best.tpr_at_fpr),
         }
+
+
+def form_rows(runs: list[Run]) -> Iterator[dict]:
+    """What each artefact gives away by what is seen, and what that costs."""
+    for run, target in _artefacts(runs):
+        for leak in target.forms:
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "form": form_title(leak.form),
+                "limited_by": LIMITED_BY[leak.form],
+                "attack": attack_title(leak.attack),
+                "attacks": leak.attacks,
+                "auc": leak.auc,
+                "auc_change": leak.change,
+                **_rates("tpr", leak.tpr_at_fpr),
+                "accuracy_nonmembers": leak.accuracy,
+                "calibration_error": leak.calibration_error,
+                "log_loss": leak.log_loss,
+            }
 
 
 def _artefacts(runs):

@@ -10,6 +10,13 @@ from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.statistics.intervals import Estimate
 
 WIDTH = 78
+FORMS = {
+    "top_1": "top-1 probability",
+    "full": "full outputs",
+    "probabilities": "exact probabilities",
+    "logits": "exact logits",
+    "inside": "inside of the model",
+}
 # Where no line ends: before a unit, a value's interval, and inside it.
 TOGETHER = re.compile(
     r" (?=%|points)|(?<=[\d%s]) (?=\[)|(?<=\d,) (?=[-+.\d]+\])"
@@ -48,6 +55,11 @@ def reference_models(models: ReferenceModels) -> str:
     bits = " and ".join(models.bits) or "unknown bits"
     target = f" ({models.target})" if models.target else ""
     return f"{models.models} of {bits}{target}"
+
+
+def form_title(form: str) -> str:
+    """What people call a form of outputs."""
+    return FORMS.get(form, form.replace("_", " "))
 
 
 def share_values(values: dict[str, str]) -> str:

@@ -27,6 +27,11 @@ CHANGES = (
 ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
 VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+FORMS = (
+    *("form", "auc", "tpr_1"),
+    *("accuracy_nonmembers", "calibration_error", "log_loss"),
+)
+LIMITS = ("form", "limited_by", "attack", "auc_change", "tpr_0.1")
 STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
 
 
@@ -39,8 +44,8 @@ class RunTable:
 
 
 def run_tables(runs: list[Run]) -> Iterator[RunTable]:
-    """The tables of verdicts, artefacts and attacks; none without rows."""
-    for made in (_verdicts, _artefacts, _attacks, _strongest):
+    """Verdicts, artefacts, attacks, forms of outputs; none without rows."""
+    for made in (_verdicts, _artefacts, _attacks, _strongest, _forms):
         table = made(runs)
         if table.stored.rows:
             yield table
@@ -173,6 +178,26 @@ def _strongest(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(STRONGEST, notes=[*table.notes, more])
     return RunTable(table, [short])
+
+
+def _forms(runs):
+    title = "What outputs hide, by what an attacker sees"
+    table = select(
+        "forms",
+        title,
+        metrics.form_rows(runs),
+        grouped=GROUPED + 1,
+    )
+    if not table.rows:
+        return RunTable(table, [])
+    limits = table.pick(
+        LIMITS,
+        name="form_limits",
+        title=f"{title}: who limits it",
+        notes=notes("form_limits", "low_fpr"),
+    )
+    short = table.pick(FORMS, notes=notes("forms", "form_costs"))
+    return RunTable(table, [short, limits])
 
 
 def _joint_attacks(runs):

@@ -39,12 +39,9 @@ class Trainer:
         recipe: Recipe,
         seed: int,
     ):
-        images, labels = members
-        self.images = tf.constant(images)
-        self.labels = tf.constant(labels)
         self.recipe = recipe
-        self.seed = seed
-        self.steps = math.ceil(len(labels) / recipe.batch_size)
+        self._take(members, seed)
+        self._network = model
         logits = model.get_layer("logits").output
         self.model = keras.Model(model.inputs, logits)
         self.optimizer = _optimizer(recipe)
@@ -53,7 +50,7 @@ class Trainer:
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=recipe.label_smoothing
         )
-        batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
+        batch = tf.TensorSpec([None, *self.images.shape[1:]], tf.float32)
         self._predict = tf.function(
             lambda images: self.model(images, training=False),
             input_signature=[batch],
@@ -62,6 +59,39 @@ class Trainer:
             self._step,
             input_signature=[batch, tf.TensorSpec([None], self.labels.dtype)],
         )
+
+    def _take(self, members, seed):
+        images, labels = members
+        self.images = tf.constant(images)
+        self.labels = tf.constant(labels)
+        self.seed = seed
+        self.steps = math.ceil(len(labels) / self.recipe.batch_size)
+
+    def restart(
+        self,
+        model: keras.Model,
+        members: tuple[np.ndarray, np.ndarray],
+        seed: int,
+    ):
+        """Trains another model of the same network, from its first step on.
+
+        The step is not traced again, which takes longer than an epoch of a
+        small network. See kept_trainer.py, which knows what is the same.
+
+        Args:
+            model: its values are taken; copy_to gives them back.
+            members: shaped as the ones before, if not as many.
+            seed: as of Trainer.
+        """
+        self._take(members, seed)
+        _copy(model.variables, self._network.variables)
+        for variable in self.optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+
+    def copy_to(self, model: keras.Model):
+        """Gives the values to a model that `restart` was called with."""
+        if model is not self._network:
+            _copy(self._network.variables, model.variables)
 
     @property
     def epoch(self) -> int:
@@ -158,6 +188,11 @@ class Trainer:
         guesses = tf.argmax(logits, axis=1, output_type=labels.dtype)
         hits = tf.reduce_sum(tf.cast(guesses == labels, tf.int32))
         return total, hits
+
+
+def _copy(values, variables):
+    for value, variable in zip(values, variables, strict=True):
+        variable.assign(value)
 
 
 def _optimizer(recipe):

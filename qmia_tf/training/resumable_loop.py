@@ -1,12 +1,15 @@
 """Training that can be killed at any moment and ends with the same weights.
 
-Each epoch ends with one file, checkpoints/last.keras: weights, optimizer and
-noise states. A run that starts again goes on behind it; epochs are functions
-of (seed, epoch) alone (input_pipeline.py), and TensorFlow's kernels are told
-to be deterministic, so the weights come out equal on the same machine, under
-the same setting of oneDNN and in as many threads. Both are kept with the file.
+Each epoch, or one in some seconds, ends with one file, checkpoints/last.keras:
+weights, optimizer and noise states. A run that starts again goes on behind it;
+epochs are functions of (seed, epoch) alone (input_pipeline.py), and
+TensorFlow's kernels are told to be deterministic, so the weights come out equal
+on the same machine, under the same setting of oneDNN and in as many threads.
+Both are kept with the file.
 """
 
+import math
+import time
 from collections.abc import Sequence
 
 import keras
@@ -21,6 +24,7 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.training import history as histories
 from qmia_tf.training.epoch_loop import Trainer
 from qmia_tf.training.history import COLUMNS
+from qmia_tf.training.kept_trainer import KeptTrainer
 from qmia_tf.training.recipes import Recipe
 
 Side = tuple[np.ndarray, np.ndarray]
@@ -45,6 +49,8 @@ def train(
     nonmembers: Side | None = None,
     keep_every: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint_seconds: float = 0,
+    kept: KeptTrainer | None = None,
     say=terminal.say,
 ) -> bool:
     """Trains a model on the members, or goes on where it was killed.
@@ -62,6 +68,9 @@ def train(
         keep_every: keeps the model of every so many epochs; 0 keeps none.
         callbacks: called at the begin and end of the training and of each
             epoch, with a row of history.csv as logs, as fit would.
+        checkpoint_seconds: the least time between two checkpoints; of epochs
+            that take less not every one gets its own.
+        kept: lends a Trainer that need not trace its step again.
         say: callable that takes a line of text, one an epoch; None says
             nothing.
     Returns: whether it trained; a finished run is left alone.
@@ -77,9 +86,10 @@ def train(
     keras_files.require_clock()
     onednn.say_if_off()
     unsafe_layers.warn(model)
-    trainer = Trainer(model, members, recipe, seed)
+    make_trainer = kept.get if kept else Trainer
+    trainer = make_trainer(model, members, recipe, seed)
     say = say or (lambda line: None)
-    history = _resume(trainer, run_dir, say)
+    history, saved_at = _resume(trainer, run_dir, say), -math.inf
     progress = terminal.bar(
         total=recipe.epochs * trainer.steps,
         initial=trainer.epoch * trainer.steps,
@@ -95,6 +105,7 @@ def train(
         while trainer.epoch < recipe.epochs:
             calls.on_epoch_begin(trainer.epoch)
             row = trainer.run_epoch(progress)
+            trainer.copy_to(model)
             row.update(_measure(trainer, nonmembers))
             history.append({name: row[name] for name in COLUMNS})
             with progress.external_write_mode():
@@ -104,12 +115,15 @@ def train(
             calls.on_epoch_end(trainer.epoch - 1, _scalars(row))
             if keep_every and trainer.epoch % keep_every == 0:
                 keras_files.save(model, run_dir.checkpoint(trainer.epoch))
-            keras_files.save(
-                trainer.model,
-                run_dir.last_checkpoint,
-                note=onednn.record(),
-            )
+            if time.monotonic() - saved_at >= checkpoint_seconds:
+                keras_files.save(
+                    trainer.model,
+                    run_dir.last_checkpoint,
+                    note=onednn.record(),
+                )
+                saved_at = time.monotonic()
     calls.on_train_end()
+    trainer.copy_to(model)
     keras_files.save(model, run_dir.model)
     run_dir.last_checkpoint.unlink(missing_ok=True)
     return True

@@ -398,6 +398,22 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             texts.append((self.dir / "audit.json").read_bytes())
         self.assertEqual(*texts)
 
+    def test_forms_of_outputs_are_there_unless_switched_off(self):
+        self.save("keras")
+        self.save("int8", step=1 / 256)
+        forms = [
+            [[x.form for x in target.forms] for target in result.targets]
+            for result in (
+                audit.audit_outputs(self.dir),
+                audit.audit_outputs(self.dir, repeated={"int8"}),
+                audit.audit_outputs(
+                    self.dir, config=audit.AuditConfig(output_forms=False)
+                ),
+            )
+        ]
+        five = ["label", "top_1", "one_digit", "two_digits", "full"]
+        self.assertEqual(forms, [[five, five], [five, []], [[], []]])
+
     def test_some_files_only(self):
         self.save("keras")
         self.save("float32")

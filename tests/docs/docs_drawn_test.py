@@ -17,7 +17,7 @@ from qmia_tf import cli
 ROOT = documents.ROOT
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 OUTSIDE = ("https://", "http://", "mailto:")
-DRAWN = ("membership", "dorefa", "integers", "house")
+DRAWN = ("membership", "dorefa", "integers", "house", "reference_counts")
 
 
 def anchors(page):
@@ -132,7 +132,7 @@ class MadeAgainTest(parameterized.TestCase):
         kinds = set(tool.PLACE.findall(page))
         self.assertEqual({*kinds, "Estimate"}, set(stored["$defs"]))
 
-    @parameterized.parameters("concepts", "house")
+    @parameterized.parameters("concepts", "house", "reference_counts")
     def test_figures_are_made_again(self, name):
         module = importlib.import_module(name)
         with tempfile.TemporaryDirectory() as folder:

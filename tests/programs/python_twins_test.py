@@ -51,6 +51,7 @@ AUDIT = {
     "pictures": "experiments.run attack_run pictures",
     "inside": "experiments.run attack_run inside",
     "gradients": "experiments.run attack_run gradients",
+    "output_forms": "experiments.run attack_run output_forms",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 EXECUTOR = {
@@ -116,6 +117,7 @@ TWINS = {
             "pictures",
             "inside",
             "gradients",
+            "output_forms",
         ),
         "model": "experiments.model_audit audit target",
         "audit_seed": "experiments.model_audit audit seed",

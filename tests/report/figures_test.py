@@ -458,5 +458,24 @@ class NumbersTest(tf.test.TestCase):
         self.assertLen(figures.FIGURES["classes"](result).data().rows, 50)
 
 
+class FormsTest(tf.test.TestCase):
+    def test_each_form_where_its_auc_is_in_its_colour(self):
+        (run,) = figure_audits.runs(1)
+        figure = figures.draw("forms", run)
+        shown = [x for x in run.audit.targets if x.forms]
+        self.assertLen(figure.axes, len(shown))
+        for axes, target in zip(figure.axes, shown, strict=True):
+            aucs = [
+                (x.auc.value, float(row)) for row, x in enumerate(target.forms)
+            ]
+            for marker, places in (("o", aucs[:4]), ("s", aucs[4:5])):
+                self.assertEqual(points(axes, marker), set(places))
+            self.assertEqual(points(axes, "D"), set(aucs[5:]))
+
+    def test_without_other_forms_there_is_none(self):
+        bare = synthetic_audits.result(synthetic_audits.target(records=60))
+        self.assertIsNone(figures.draw("forms", bare))
+
+
 if __name__ == "__main__":
     tf.test.main()

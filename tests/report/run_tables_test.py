@@ -94,15 +94,15 @@ class AllTablesTest(Tables):
             [table.name for table in self.report_.stored],
             [
                 *("table1", "table2", "answers", "artefacts", "attacks"),
-                *("strongest", "joint", "agreement", "tfprivacy"),
+                *("strongest", "forms", "joint", "agreement", "tfprivacy"),
             ],
         )
         self.assertEqual(
             [table.name for table in self.report_.shown],
             [
                 *("table1", "table2", "answers", "artefacts", "leaks"),
-                *("changes", "attacks", "tails", "strongest", "joint"),
-                *("agreement", "tfprivacy"),
+                *("changes", "attacks", "tails", "strongest", "forms"),
+                *("form_limits", "joint", "agreement", "tfprivacy"),
             ],
         )
         for table in (*self.report_.stored, *self.report_.shown):
@@ -148,6 +148,36 @@ class AllTablesTest(Tables):
         )
         change = rows["w4a4", "int8"]["accuracy_change"]
         self.assertIn(f"{100 * change:+.2f} [", self.shown("changes"))
+
+    def test_forms_of_outputs(self):
+        rows = self.rows("forms")
+        leaks = [
+            (run, name, leak)
+            for (run, name), target in self.targets.items()
+            if name in ("keras", "int8")
+            for leak in target.forms
+        ]
+        self.assertLen(leaks, 15)
+        for row, (run, name, leak) in zip(rows, leaks, strict=True):
+            self.assertRow(
+                row,
+                {
+                    "run": run,
+                    "target": name,
+                    "auc": leak.auc,
+                    "accuracy_nonmembers": leak.accuracy,
+                    "log_loss": leak.log_loss,
+                },
+            )
+        self.assertEqual(
+            [(row["form"], row["limited_by"]) for row in rows[:5]],
+            [
+                *(("label", "an app"), ("top-1 probability", "an app")),
+                *(("one digit", "an app"), ("two digits", "an app")),
+                ("full outputs", "the model"),
+            ],
+        )
+        self.assertIn("A file on a phone cannot", self.shown("forms"))
 
     def test_attacks(self):
         rows = self.rows("attacks")

@@ -32,6 +32,7 @@ FIGURES = Registry(
             "cost": "tradeoffs:LeakByCost",
             "parity": "parity_codes:ParityCodes",
             "classes": "leak_by_class:LeakByClass",
+            "forms": "leak_by_form:LeakByForm",
         }.items()
     },
 )

@@ -24,6 +24,7 @@ SOURCE_TABLES = {
     "changes": "artefacts",
     "tails": "attacks",
     "known_bits_rates": "known_bits",
+    "form_limits": "forms",
     "seed_changes": "seeds",
 }
 # Tables whose groups a file does not have.

@@ -19,6 +19,7 @@ ENVIRONMENT.filters |= {
     "capital": phrases.capital,
     "counted": counted,
     "figures": phrases.figures,
+    "form_title": phrases.form_title,
     "number": format,
     "percent": phrases.percent,
     "reference_models": phrases.reference_models,
