@@ -59,6 +59,7 @@ def verdict(result: AuditResult) -> list[str]:
         *_comparison(result, artefacts),
         *(x for target in artefacts for x in known_bits(target)),
         *_blind_baseline(result.blind_baseline),
+        *_gradients(artefacts),
         INTERVALS,
     ]
 
@@ -84,6 +85,13 @@ def known_bits(target: TargetAudit) -> list[str]:
 def gate_lines(result: AuditResult) -> list[str]:
     """The outcome of each limit, one line an artefact and limit."""
     return [say("verdict", "gate", gate) for gate in result.gates]
+
+
+def _gradients(artefacts):
+    """How near the graphs are that gradients were computed on."""
+    for target in artefacts:
+        if target.holder is not None and target.holder.gradients is not None:
+            yield say("verdict", "gradients", target)
 
 
 def _artefact(target):
