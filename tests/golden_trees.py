@@ -39,7 +39,7 @@ class Names:
 
 
 NAMES = Names(
-    added=("targets[].holder", "targets[].forms"),
+    added=("targets[].holder", "targets[].forms", "joint_of_all"),
     ignored=(
         "schema_version",
         "versions",

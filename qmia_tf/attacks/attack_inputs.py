@@ -75,7 +75,7 @@ class AttackInputs:
         references: of the N records.
         parent: outputs of the full-precision model, trained on the same
             members, for the N records.
-        second_outputs: of a second artefact of the same training run.
+        other_outputs: of other artefacts of the same training run.
         features: float [N, F], of the records themselves.
         inside: what the holder of the target reads about the N records.
         gradients: of the loss at every layer of the target.
@@ -90,7 +90,7 @@ class AttackInputs:
     noisy_labels: np.ndarray | None = None
     references: References | None = None
     parent: Outputs | None = None
-    second_outputs: Outputs | None = None
+    other_outputs: tuple[Outputs, ...] = ()
     features: np.ndarray | None = None
     inside: Inside | None = None
     gradients: LayerGradients | None = None

@@ -32,7 +32,7 @@ from qmia_tf.auditing.audit_result import (
 from qmia_tf.auditing.auxiliary import (
     Auxiliary,
     make_attack_inputs,
-    with_second_outputs,
+    with_other_outputs,
 )
 from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.auditing.label_only_queries import Settings as LabelOnly
@@ -240,7 +240,7 @@ def audit_outputs(
             with terminal.working(f"{name}: joint attack"):
                 joint_attacks += [
                     run_joint_attack(
-                        with_second_outputs(inputs, other), other.target
+                        with_other_outputs(inputs, other), other.target
                     )
                     for other in others
                 ]
@@ -288,6 +288,7 @@ def audit_outputs(
         agreements=fidelity.agreements(loaded, first=loaded[0].target),
         left_out=list(left_out),
         joint_attacks=[joint for joint in joint_attacks if joint is not None],
+        joint_of_all=_joint_of_all(loaded, joint_with, repeated, config.seed),
         references=sorted(
             {
                 reference.target
@@ -304,6 +305,18 @@ def audit_outputs(
     )
     result.save(run_dir.audit)
     return result
+
+
+def _joint_of_all(loaded, joint_with, repeated, seed):
+    """The attack on all artefacts at once, if there are three or more."""
+    first, *others = loaded
+    others = [x for x in others if x.target not in repeated]
+    if not joint_with or len(others) < 2:
+        return None
+    names = " + ".join(other.target for other in others)
+    with terminal.working("joint attack on all artefacts"):
+        inputs = make_attack_inputs(first, seed=seed)
+        return run_joint_attack(with_other_outputs(inputs, *others), names)
 
 
 def _with_forms(audited, outputs, known, config):

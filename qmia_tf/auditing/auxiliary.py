@@ -81,15 +81,13 @@ def unchecked_inputs(
     )
 
 
-def with_second_outputs(
-    inputs: AttackInputs, second_outputs: Outputs
-) -> AttackInputs:
-    """Adds the outputs of a second artefact of the same training run.
+def with_other_outputs(inputs: AttackInputs, *others: Outputs) -> AttackInputs:
+    """Adds the outputs of other artefacts of the same training run.
 
     Raises: InputError if they are about other records, members or labels.
     """
-    aligned = _same_records(second_outputs, inputs.outputs)
-    return dataclasses.replace(inputs, second_outputs=aligned)
+    aligned = tuple(_same_records(other, inputs.outputs) for other in others)
+    return dataclasses.replace(inputs, other_outputs=aligned)
 
 
 def _aligned(labels, outputs):

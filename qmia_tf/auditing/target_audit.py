@@ -12,6 +12,7 @@ from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import (
+    NOT_GIVEN,
     AttackLeftOut,
     GradientAudit,
     HolderAudit,
@@ -19,9 +20,6 @@ from qmia_tf.auditing.target_result import (
     TargetAudit,
 )
 from qmia_tf.statistics.auc import auc_value
-
-# Why an inside is not there, where nobody said it.
-NOT_READ = "only outputs were given"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,7 +115,7 @@ def audit_target(
             inputs,
             gap=scored[0],
             strata=strata,
-            reason=reasons.get("inside", NOT_READ),
+            reason=reasons.get("inside", NOT_GIVEN),
         ),
     )
     return AuditedTarget(

@@ -22,6 +22,10 @@ from qmia_tf.statistics.operating_points import OperatingPoint
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
 
+# Why nothing was read inside of a target: HolderAudit.reason.
+NOT_GIVEN = "only outputs were given"
+NOT_WANTED = "it was switched off"
+
 
 @dataclasses.dataclass(frozen=True)
 class AttackAudit:

@@ -18,6 +18,7 @@ from qmia_tf.auditing.audit import AuditConfig, RecordFacts
 from qmia_tf.auditing.audit_result import CalibrationRecords
 from qmia_tf.auditing.auxiliary import Auxiliary
 from qmia_tf.auditing.run_outputs import repeated
+from qmia_tf.auditing.target_result import NOT_GIVEN, NOT_WANTED
 from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
@@ -44,8 +45,6 @@ NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
 OTHER_KERNELS_INSIDE = (
     "only the Keras model and files under default kernels are read"
 )
-NOT_WANTED = "it was switched off"
-NO_MODEL = "only outputs were given"
 # What a line says of what cannot be read inside.
 HELD = {"inside": "what lies inside is", "gradients": "gradients are"}
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
@@ -338,7 +337,7 @@ def _reasons(target, checks, config):
         why = OTHER_KERNELS
     reasons = {} if why is None else dict.fromkeys(AUGMENTED, why)
     if not is_model or target.is_saved:
-        reasons["inside"] = NO_MODEL
+        reasons["inside"] = NOT_GIVEN
     elif not config.inside:
         reasons["inside"] = NOT_WANTED
     elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:

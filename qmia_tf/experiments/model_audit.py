@@ -18,7 +18,11 @@ from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError, option
-from qmia_tf.experiments import audit_pipeline, audit_sources
+from qmia_tf.experiments import (
+    audit_pipeline,
+    audit_sources,
+    reference_outputs,
+)
 from qmia_tf.experiments import calibration_overlap as own_calibration
 from qmia_tf.experiments.audit_pipeline import (
     NOT_IMAGES,
@@ -187,7 +191,10 @@ def audit(
         return audit_pipeline.audit(
             checks,
             queried,
-            Knowledge(lambda answered: _references(references, answered)),
+            Knowledge(
+                lambda answered: _references(references, answered),
+                inside_references=lambda answered: _exact(references, answered),
+            ),
             config,
             run_dir=folder,
             run_config=run_config,
@@ -270,6 +277,13 @@ def _references(paths, answered):
                 f"two references are called {name!r}: rename one of the files"
             )
     return loaded
+
+
+def _exact(paths, answered):
+    """What the holders of the reference models compute, or why not."""
+    paths = [paths] if files.is_path(paths) else paths
+    found = [reference_outputs.inside_file(path, "") for path in paths]
+    return reference_outputs.exact_of(found, _references(paths, answered))
 
 
 def _config(answered, names, data, said):

@@ -45,15 +45,9 @@ class RunReferences:
 
         Returns: outputs alike, or why what lies inside is not known.
         """
-        references = self.of(outputs)
         name = target_name(self._paths, outputs.target)
-        exact = []
-        for path, reference in zip(self._paths, references, strict=True):
-            try:
-                exact.append(_exact(pathlib.Path(path), name, reference))
-            except InputError as error:
-                return f"of {reference.target}: {error}"
-        return tuple(exact)
+        found = [inside_file(path, name) for path in self._paths]
+        return exact_of(found, self.of(outputs))
 
     def _of(self, target):
         name = target_name(self._paths, target)
@@ -103,15 +97,30 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     return tuple(references)
 
 
-def _exact(path, name, reference):
-    """What the holder of one reference model computes."""
-    file = RunDir(path).inside_of(name)
-    if not path.is_dir() or not file.is_file():
-        raise InputError("only the outputs were kept: train references anew")
-    seen = inside.load(file)
-    if seen.info.get(inside.OUTPUTS) != inside.outputs_sha256(reference):
-        raise InputError("what was read belongs to other outputs")
-    return seen.of_records(reference.record_ids).outputs_of(reference)
+def exact_of(
+    files: list[pathlib.Path], references: tuple[Outputs, ...]
+) -> tuple[Outputs, ...] | str:
+    """Gives what the holders of reference models compute: of exact logits.
+
+    Args:
+        files: inside/TARGET.npz of each.
+    Returns: outputs alike, or why what lies inside of one is not known.
+    """
+    exact = []
+    for file, reference in zip(files, references, strict=True):
+        try:
+            exact.append(inside.exact_outputs(file, reference))
+        except InputError as error:
+            return f"of {reference.target}: {error}"
+    return tuple(exact)
+
+
+def inside_file(path: pathlib.Path, name: str) -> pathlib.Path:
+    """Where what lies inside of a reference is: of a run, or beside a file."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return RunDir(path).inside_of(name)
+    return RunDir(path.parent).inside_of(path.stem)
 
 
 def target_name(paths, target: str) -> str:

@@ -166,6 +166,7 @@ def _screen(runs, warnings):
         verdict=worst,
         sentences=[
             *_answer(rows, every, worst),
+            *_holder(every),
             *_comparison(rows, compared_with, change_by),
         ],
         compared_with=compared_with,
@@ -259,6 +260,21 @@ def _answer(rows, every, worst):
         (_, target), *_ = top
         names = [x.target for _, x in top]
         yield say("answer", "cannot_say", names, count, target.leak.reasons)
+
+
+def _holder(every):
+    """Where reading inside gives a worse verdict than queries do."""
+    worse = [
+        target
+        for _, target in every
+        if target.leak and target.holder and target.holder.leak
+        if target.holder.leak.verdict in verdicts.LEAKS
+        and RANK.index(target.holder.leak.verdict)
+        > RANK.index(target.leak.verdict)
+    ]
+    if worse:
+        target = max(worse, key=lambda x: x.holder.leak.auc.low)
+        yield say("answer", "holder", target, len(worse), len(every))
 
 
 def _by_rate(leak: LeakTest) -> LowRate | None:

@@ -23,6 +23,7 @@ TITLES = {
         "dataset": "data set",
         "kernel_set": "kernels",
         "answer": "verdict",
+        "attacker": None,
         "strata": "within",
         "first": "artefact",
         "second": "with",
@@ -245,6 +246,25 @@ def verdict_rows(runs: list[Run]) -> Iterator[dict]:
                 "attacks": len(leak.attacks),
                 "permutations": leak.permutations,
                 "strata": leak.strata,
+            }
+
+
+def attacker_rows(runs: list[Run]) -> Iterator[dict]:
+    """Each artefact for who queries it and for who holds it."""
+    for run, target in _artefacts(runs):
+        holder = target.holder and target.holder.leak
+        leaks = {"queries it": target.leak, "holds it": holder}
+        for attacker, leak in leaks.items() if holder else ():
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "attacker": attacker,
+                "answer": leak.verdict,
+                "p_value": leak.p_value,
+                "attack": leak.strongest and attack_title(leak.strongest),
+                "auc": leak.auc,
+                **_rates("tpr", leak.tpr_at_fpr),
+                "attacks": len(leak.attacks),
             }
 
 

@@ -27,6 +27,15 @@ CHANGES = (
 ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
 VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+ATTACKERS = (
+    "target",
+    "attacker",
+    "answer",
+    "p_value",
+    "attack",
+    "auc",
+    "tpr_1",
+)
 FORMS = (
     *("form", "auc", "tpr_1"),
     *("accuracy_nonmembers", "calibration_error", "log_loss"),
@@ -45,7 +54,10 @@ class RunTable:
 
 def run_tables(runs: list[Run]) -> Iterator[RunTable]:
     """Verdicts, artefacts, attacks, forms of outputs; none without rows."""
-    for made in (_verdicts, _artefacts, _attacks, _strongest, _forms):
+    for made in (
+        *(_verdicts, _attackers, _artefacts),
+        *(_attacks, _strongest, _forms),
+    ):
         table = made(runs)
         if table.stored.rows:
             yield table
@@ -72,6 +84,17 @@ def _verdicts(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(VERDICTS, notes=[*notes("test"), more])
     return RunTable(table, [short])
+
+
+def _attackers(runs):
+    table = select(
+        "attackers",
+        "Who queries, and who holds the model",
+        metrics.attacker_rows(runs),
+        notes=notes("attackers", "test"),
+        grouped=GROUPED + 1,
+    )
+    return RunTable(table, [table.pick(ATTACKERS)] if table.rows else [])
 
 
 def _artefacts(runs):

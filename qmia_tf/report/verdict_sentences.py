@@ -6,7 +6,11 @@ from qmia_tf.auditing import member_accuracy
 from qmia_tf.auditing import verdict as verdicts
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.leak_test import Detectable, LowRate
-from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.auditing.target_result import (
+    NOT_GIVEN,
+    NOT_WANTED,
+    TargetAudit,
+)
 from qmia_tf.report.phrases import capital, share_values
 from qmia_tf.report.run_list import artefacts_of, held_out_point
 from qmia_tf.report.warnings import guessing
@@ -17,6 +21,8 @@ from qmia_tf.statistics.intervals import Estimate
 MIN_RECORDS = 50
 # The false-positive rates that a sentence has, the lowest first.
 LOW_RATES = (0.001, 0.01)
+# Why an inside was not read, where whoever audits knows.
+UNSAID = (NOT_GIVEN, NOT_WANTED)
 INTERVALS = say("verdict", "intervals")
 
 
@@ -54,7 +60,7 @@ def verdict(result: AuditResult) -> list[str]:
     artefacts = artefacts_of(result)
     return [
         *_warnings(result),
-        *map(_artefact, artefacts),
+        *_each(_artefact, artefacts),
         *_comparison(result, artefacts),
         *_blind_baseline(result.blind_baseline),
         *_gradients(artefacts),
@@ -67,7 +73,7 @@ def short(result: AuditResult) -> list[str]:
     artefacts = artefacts_of(result)
     return [
         *_warnings(result),
-        *map(_short, artefacts),
+        *_each(_short, artefacts),
         *_comparison(result, artefacts),
     ]
 
@@ -77,11 +83,23 @@ def gate_lines(result: AuditResult) -> list[str]:
     return [say("verdict", "gate", gate) for gate in result.gates]
 
 
+<<<<<<< HEAD
+def _each(sentence, artefacts):
+    """Each artefact for who queries it, then for who holds it."""
+    for target in artefacts:
+        yield sentence(target)
+        holder = target.holder
+        if holder is not None and holder.leak is not None:
+            yield say("verdict", "holder", target)
+        elif holder is not None and holder.reason not in UNSAID:
+            yield say("verdict", "not_read", target)
+=======
 def _gradients(artefacts):
     """How near the graphs are that gradients were computed on."""
     for target in artefacts:
         if target.holder is not None and target.holder.gradients is not None:
             yield say("verdict", "gradients", target)
+>>>>>>> main
 
 
 def _artefact(target):

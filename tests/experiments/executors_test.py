@@ -6,9 +6,12 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from unittest import mock
 
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -122,6 +125,48 @@ class ContractTest(Case):
         self.assertIn("counted with 1 threads", jobs[0].log.read_text())
 
 
+@slow_tests.slow
+class ClusterTest(Case):
+    """Two Ray nodes on this machine, one of which is killed.
+
+    Slow, because a node ends itself if its agents take 15 s to start, as they
+    do on two busy cores.
+    """
+
+    def test_jobs_of_a_killed_node_go_on_elsewhere(self):
+        if not RAY:
+            self.skipTest("Ray is not installed: pip install 'qmia_tf[ray]'")
+        from ray import cluster_utils
+
+        cluster = cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1}
+        )
+        self.addCleanup(cluster.shutdown)
+        node = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        jobs = [self.job(name, last=20, seconds=0.5) for name in "abcd"]
+
+        def kill():
+            # One runs on either node.
+            for _ in range(1200):
+                if sum((self.dir / x.name / "3").exists() for x in jobs) > 1:
+                    break
+                time.sleep(0.1)
+            cluster.remove_node(node, allow_graceful=False)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        failed = self.execute(
+            jobs, "ray", workers=None, ray_address=cluster.address
+        )
+        killer.join()
+        self.assertEqual(failed, {})
+        for job in jobs:
+            self.assertLen(self.files(job.name), 20)
+        starts = [job.log.read_text().count("== ") for job in jobs]
+        self.assertEqual(sorted(starts), [1, 1, 1, 2])
+
+
 class ProcessTest(Case):
     def test_workers_end_with_their_parent(self):
         parent = subprocess.Popen(
@@ -164,6 +209,28 @@ class InputTest(Case):
             self.assertRaisesRegex(InputError, r"pip install .*qmia_tf\[ray\]"),
         ):
             executors.execute([self.job("a")], [1], executor="ray")
+
+    @parameterized.parameters(
+        ("local", "Ray did not start on this machine .the node timed out.:"),
+        ("auto", "no Ray cluster at 'auto' .the node timed out.: start one"),
+    )
+    def test_a_cluster_that_does_not_start(self, address, pattern):
+        fake = types.SimpleNamespace(
+            init=mock.Mock(side_effect=Exception("the node timed out\nlong"))
+        )
+        with (
+            mock.patch.dict(sys.modules, ray=fake),
+            mock.patch.object(extras, "require"),
+            self.assertRaisesRegex(InputError, pattern),
+        ):
+            executors.execute(
+                [self.job("a")],
+                [1],
+                executor="ray",
+                resources=Resources(ray_address=address),
+            )
+        # Its own word: none would join a cluster that happens to be there.
+        self.assertEqual(fake.init.call_args.kwargs["address"], address)
 
     def test_unreachable_cluster(self):
         if not RAY:

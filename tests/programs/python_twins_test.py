@@ -195,7 +195,8 @@ TWINS = {
         **alike("paper.workflow reproduce", "skip_stored"),
         **alike("paper.workflow reproduce", "sweep", "out"),
         **alike("paper.workflow reproduce", "results", "pages"),
-        **alike("paper.workflow reproduce", "report"),
+        **alike("paper.workflow reproduce", "report", "executor"),
+        **EXECUTOR,
         **alike("paper.workflow reproduce", "data_dir", "download"),
         "dataset": "paper.workflow reproduce datasets",
     },
@@ -216,6 +217,7 @@ TWINS = {
             if " Recipe " in twin and name not in ("width", "stem")
         },
         "dataset": "experiments.run_grid Grid datasets",
+        "executor": "experiments.run_sweep sweep executor",
         "dry_run": "experiments.sweep_plan describe planned",
     },
     "train": {
