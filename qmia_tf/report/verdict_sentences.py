@@ -83,7 +83,6 @@ def gate_lines(result: AuditResult) -> list[str]:
     return [say("verdict", "gate", gate) for gate in result.gates]
 
 
-<<<<<<< HEAD
 def _each(sentence, artefacts):
     """Each artefact for who queries it, then for who holds it."""
     for target in artefacts:
@@ -93,13 +92,13 @@ def _each(sentence, artefacts):
             yield say("verdict", "holder", target)
         elif holder is not None and holder.reason not in UNSAID:
             yield say("verdict", "not_read", target)
-=======
+
+
 def _gradients(artefacts):
     """How near the graphs are that gradients were computed on."""
     for target in artefacts:
         if target.holder is not None and target.holder.gradients is not None:
             yield say("verdict", "gradients", target)
->>>>>>> main
 
 
 def _artefact(target):
