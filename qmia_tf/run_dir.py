@@ -17,6 +17,9 @@ TRAINED = "keras"
 # Of config.json: how TensorFlow computed. Nothing follows from it that
 # another run would have to share, so it is no part of the configuration.
 COMPUTED = "tensorflow"
+# Of config.json: the versions of the quantizers. One that is not named there
+# is of version 1.
+QUANTIZERS = "quantizers"
 CHECKPOINT_NAME = re.compile(r"epoch_(\d+)\.keras")
 
 
@@ -56,6 +59,7 @@ class RunDir(os.PathLike):
         outputs: folder of what targets answered.
         inside: folder of what their holder reads inside of them.
         references: folder of the run directories of reference models.
+        reference_margins: folder of margins made from their outputs.
         tfprivacy: folder of tensorflow-privacy's own tables.
         audit: what every table and figure is made from.
     """
@@ -76,6 +80,7 @@ class RunDir(os.PathLike):
         self.inside = self.path / "inside"
         self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
+        self.reference_margins = self.path / "reference_margins"
         self.tfprivacy = self.path / "tfprivacy"
         self.audit = self.path / "audit.json"
 
@@ -194,7 +199,10 @@ class RunDir(os.PathLike):
                 f"{self.config} is no configuration: choose another --run_dir"
             )
         stored.pop(COMPUTED, None)
-        return differences(stored, json.loads(json.dumps(config)))
+        wanted = json.loads(json.dumps(config))
+        return differences(
+            _with_versions(stored, wanted), _with_versions(wanted, stored)
+        )
 
     def _require_no_products(self):
         products = (
@@ -207,6 +215,14 @@ class RunDir(os.PathLike):
                 f"{self} holds {there[0]} but no {self.config.name}, so "
                 "nobody knows what made it: choose another --run_dir"
             )
+
+
+def _with_versions(config, other):
+    """The configuration with a version of each quantizer that either names."""
+    own, others = config.get(QUANTIZERS, {}), other.get(QUANTIZERS, {})
+    if not (isinstance(own, dict) and isinstance(others, dict)):
+        return config
+    return {**config, QUANTIZERS: {**dict.fromkeys(others, 1), **own}}
 
 
 def differences(stored, wanted, prefix="") -> list[str]:

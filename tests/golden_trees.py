@@ -39,7 +39,10 @@ class Names:
 
 
 NAMES = Names(
-    added=("targets[].holder", "targets[].forms", "joint_of_all"),
+    added=(
+        *("targets[].holder", "targets[].forms", "targets[].loss_tnr"),
+        "joint_of_all",
+    ),
     ignored=(
         "schema_version",
         "versions",

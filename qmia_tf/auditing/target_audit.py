@@ -9,7 +9,12 @@ from qmia_tf import terminal
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
-from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
+from qmia_tf.auditing import (
+    attack_evaluation,
+    class_audits,
+    leak_test,
+    loss_tail,
+)
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import (
     NOT_GIVEN,
@@ -109,6 +114,7 @@ def audit_target(
         parity=None,
         risky_members=[],
         leak=leak,
+        loss_tnr=loss_tail.loss_tnr(outputs, seed=inputs.seed),
         holder=_holder_audit(
             of_holder,
             missing_of_holder,

@@ -9,6 +9,7 @@ from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
+from qmia_tf.auditing.loss_tail import LossTnr
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
@@ -259,6 +260,9 @@ class TargetAudit:
         forms: what coarser outputs would hide from who queries, and what
             they cost the user, the coarsest first; empty if it was switched
             off, of repeated outputs, and in audits that do not say so.
+        loss_tnr: how many nonmembers have a loss that hardly any member
+            reaches: no attack, and no estimate of one; empty in audits that
+            do not say so.
     """
 
     target: str
@@ -288,6 +292,7 @@ class TargetAudit:
     leak: LeakTest | None
     holder: HolderAudit | None = None
     forms: list[FormLeak] = dataclasses.field(default_factory=list)
+    loss_tnr: list[LossTnr] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

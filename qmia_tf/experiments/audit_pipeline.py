@@ -28,7 +28,9 @@ from qmia_tf.experiments import gradient_queries
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
 from qmia_tf.outputs.inside import Inside
 from qmia_tf.outputs.layer_gradients import LayerGradients
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.report.reported_audit import Audit
+from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import inside_queries, queries
 from qmia_tf.targets.unopened_model import UnopenedModel
 
@@ -101,8 +103,8 @@ class Knowledge:
         first_is_parent: whether the first target is that model.
     """
 
-    references: Callable[[Outputs], tuple[Outputs, ...]]
-    inside_references: Callable[[Outputs], tuple[Outputs, ...] | str] = (
+    references: Callable[[Outputs], tuple[UnreadOutputs, ...]]
+    inside_references: Callable[[Outputs], tuple[UnreadOutputs, ...] | str] = (
         lambda outputs: ()
     )
     parent: Outputs | None = None
@@ -163,7 +165,8 @@ def audit(
     queried = query_targets(checks, targets, config, run_dir=run_dir, say=say)
     outputs = queried.outputs
     auxiliary = {
-        x.target: _auxiliary(x, checks, queried, knowledge) for x in outputs
+        x.target: _auxiliary(x, checks, queried, knowledge, run_dir)
+        for x in outputs
     }
     joint_with = [*outputs[:1], knowledge.parent]
     facts = RecordFacts(calibration=calibration, pictures=pictures)
@@ -303,7 +306,7 @@ def require_same(one: Outputs, other: Outputs):
             )
 
 
-def _auxiliary(outputs, checks, queried, knowledge):
+def _auxiliary(outputs, checks, queried, knowledge, run_dir):
     name, parent = outputs.target, knowledge.parent
     inside, reasons = queried.inside.get(name), queried.reasons[name]
     exact = knowledge.inside_references(outputs) if inside else ()
@@ -313,6 +316,7 @@ def _auxiliary(outputs, checks, queried, knowledge):
         parent = queried.outputs[0]
     return Auxiliary(
         references=knowledge.references(outputs),
+        margins_folder=RunDir(run_dir).reference_margins,
         parent=parent,
         features=checks and checks.features,
         inside=inside,

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from qmia_tf import files, run_config
+from qmia_tf import files, quantizers, run_config
 from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.run_dir import RunDir
+from qmia_tf.run_dir import QUANTIZERS, RunDir
 from qmia_tf.training import recipes
 
 SCHEMA_VERSION = 1
@@ -85,7 +85,17 @@ def describe(
         },
         "recipe": _plain(recipe),
         "seed": seed,
+        QUANTIZERS: quantizer_versions(bits),
     }
+
+
+def quantizer_versions(bits) -> dict[str, int]:
+    """Gives the versions of the quantizers that a network is trained with.
+
+    Args:
+        bits: resnet.Bits.
+    """
+    return {name: quantizers.VERSIONS[name] for name in bits.quantizers}
 
 
 def read(run_dir):

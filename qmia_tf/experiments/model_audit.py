@@ -7,6 +7,7 @@ DIR/audit.json
 """
 
 import contextlib
+import functools
 import pathlib
 import tempfile
 
@@ -30,6 +31,7 @@ from qmia_tf.experiments.audit_pipeline import (
     RecordChecks,
 )
 from qmia_tf.outputs import saved_outputs
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing, sanity_checks
@@ -266,10 +268,16 @@ def _models(targets, data, about_models, say, **of_litert):
 
 
 def _references(paths, answered):
-    """Reads outputs of reference models for the same records."""
+    """Checks outputs of reference models for the same records."""
     if files.is_path(paths):
         paths = [paths]
-    loaded = tuple(saved_outputs.reference(path, answered) for path in paths)
+    loaded = tuple(
+        UnreadOutputs.checked(
+            pathlib.Path(path),
+            functools.partial(saved_outputs.reference, path, answered),
+        )
+        for path in paths
+    )
     names = [reference.target for reference in loaded]
     for name in names:
         if names.count(name) > 1:

@@ -154,14 +154,25 @@ def _is_made(path, records, inside, seed):
     if not path.exists():
         return False
     stored = outputs.load(path)
-    if stored.info.get(REFERENCE_OF) == records.fingerprint:
-        if stored.info.get(SEED) == seed:
-            if np.array_equal(stored.members, inside):
-                return True
-    raise InputError(
-        f"{path} is a reference model of other records or another seed: choose "
-        f"another {option('out')}, or delete it"
+    compared = (
+        ("fingerprint", stored.info.get(REFERENCE_OF), records.fingerprint),
+        ("seed", stored.info.get(SEED), seed),
+        ("training records", stored.members.sum(), inside.sum()),
     )
+    changes = [
+        f"{name}: {str(theirs)[:12]} -> {str(ours)[:12]}"
+        for name, theirs, ours in compared
+        if theirs != ours
+    ]
+    if not changes and not np.array_equal(stored.members, inside):
+        count = np.sum(stored.members != inside)
+        changes = [f"training records: {count} others"]
+    if changes:
+        raise InputError(
+            f"{path} is another reference model ({'; '.join(changes)}): choose "
+            f"another {option('out')}, or delete it"
+        )
+    return True
 
 
 def _query(

@@ -8,6 +8,7 @@ swap its sides, so that each record trains exactly half of the models.
 """
 
 import copy
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -99,7 +100,7 @@ def train(
         jobs,
         dataset,
         executor=executor,
-        resources=resources,
+        resources=_measured(run_dir, resources or Resources()),
         noun="reference",
     )
     require_done(failed, jobs, "reference models")
@@ -124,6 +125,14 @@ def plan_missing(run_dir, *, count: int, schemes=()) -> list:
     return missing
 
 
+def _measured(run_dir, resources):
+    """The resources, with the memory that training the run itself took."""
+    rows = history.read(RunDir(run_dir).history)
+    peaks = [float(row.get("peak_memory_mb") or 0) for row in rows]
+    measured = int(1e6 * max(peaks, default=0)) or None
+    return dataclasses.replace(resources, job_bytes=measured)
+
+
 def describe_missing(run_dir, missing: list, resources: Resources) -> str:
     """Says what training would cost, from what the run itself took.
 
@@ -131,7 +140,7 @@ def describe_missing(run_dir, missing: list, resources: Resources) -> str:
         run_dir: the run.
         missing: as plan_missing gives it.
     """
-    run_dir = RunDir(run_dir)
+    run_dir, resources = RunDir(run_dir), _measured(run_dir, resources)
     names = [folder.name for folder, _ in missing]
     lines = [f"{terminal.counted(len(names), 'reference')} to train"]
     if names:
@@ -147,6 +156,8 @@ def describe_missing(run_dir, missing: list, resources: Resources) -> str:
             f" {resources.workers_here()} at a time here; queries not counted",
             f"disk: about {size * len(names) / 1e6:.0f} MB",
         ]
+        if resources.job_bytes:
+            lines.append(f"memory: {resources.job_bytes / 1e9:.1f} GB each")
     else:
         lines.append("time and disk: known when the run itself is trained")
     return "\n".join(lines)

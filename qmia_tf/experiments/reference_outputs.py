@@ -1,11 +1,13 @@
 """The outputs of the reference models of a run; see reference_models."""
 
 import collections
+import functools
 import pathlib
 
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs, inside
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.run_dir import TRAINED, RunDir
 
 FOLDER = "references"
@@ -22,7 +24,7 @@ def of_run(run_dir) -> list[pathlib.Path]:
 
 
 class RunReferences:
-    """The reference models of a run; outputs of each are loaded once.
+    """The reference models of a run; the files of each are checked once.
 
     Args:
         run_dir: the run directory.
@@ -36,11 +38,11 @@ class RunReferences:
         self._fingerprint, self._loaded = fingerprint, {}
         self._of(TRAINED)
 
-    def of(self, outputs: Outputs) -> tuple[Outputs, ...]:
+    def of(self, outputs: Outputs) -> tuple[UnreadOutputs, ...]:
         """Gives the outputs of the models that compare with a target."""
         return self._of(outputs.target)
 
-    def inside_of(self, outputs: Outputs) -> tuple[Outputs, ...] | str:
+    def inside_of(self, outputs: Outputs) -> tuple[UnreadOutputs, ...] | str:
         """Gives what the holder of these models computes: of exact logits.
 
         Returns: outputs alike, or why what lies inside is not known.
@@ -58,8 +60,8 @@ class RunReferences:
         return self._loaded[name]
 
 
-def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
-    """Loads the outputs of the reference models.
+def load(paths, target, *, fingerprint) -> tuple[UnreadOutputs, ...]:
+    """Checks the files of outputs of the reference models, one at a time.
 
     Args:
         paths: run directories, or .npz files of outputs whose members are the
@@ -77,29 +79,22 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     source = target_name(paths, target)
     references, counts = [], collections.Counter()
     for path in paths:
-        file = path
-        if path.is_dir():
-            file = _of(path, source)
-        reference = outputs.load(file)
-        actual = reference.info.get("fingerprint")
-        if actual is not None and actual != fingerprint:
-            raise InputError(
-                f"{file}: the reference is about data with fingerprint "
-                f"{actual[:12]}, the run about {fingerprint[:12]}"
-            )
+        file = _of(path, source) if path.is_dir() else path
         stem = path.name if path.is_dir() else path.stem
-        name = f"{stem}.{reference.target}"
+        read = functools.partial(_read, file, stem, fingerprint=fingerprint)
+        reference = UnreadOutputs.checked(file, read)
+        name = reference.target
         counts[name] += 1
         # Runs of other seeds often have the name of this one.
         if counts[name] > 1:
-            name = f"{name}.{counts[name]}"
-        references.append(reference.renamed(name))
+            reference = reference.renamed(f"{name}.{counts[name]}")
+        references.append(reference)
     return tuple(references)
 
 
 def exact_of(
-    files: list[pathlib.Path], references: tuple[Outputs, ...]
-) -> tuple[Outputs, ...] | str:
+    files: list[pathlib.Path], references: tuple[UnreadOutputs, ...]
+) -> tuple[UnreadOutputs, ...] | str:
     """Gives what the holders of reference models compute: of exact logits.
 
     Args:
@@ -109,7 +104,8 @@ def exact_of(
     exact = []
     for file, reference in zip(files, references, strict=True):
         try:
-            exact.append(inside.exact_outputs(file, reference))
+            read = functools.partial(_exact, file, reference)
+            exact.append(UnreadOutputs.checked(file, read))
         except InputError as error:
             return f"of {reference.target}: {error}"
     return tuple(exact)
@@ -121,6 +117,22 @@ def inside_file(path: pathlib.Path, name: str) -> pathlib.Path:
     if path.is_dir():
         return RunDir(path).inside_of(name)
     return RunDir(path.parent).inside_of(path.stem)
+
+
+def _read(file, stem, *, fingerprint):
+    reference = outputs.load(file)
+    actual = reference.info.get("fingerprint")
+    if actual is not None and actual != fingerprint:
+        raise InputError(
+            f"{file}: the reference is about data with fingerprint "
+            f"{actual[:12]}, the run about {fingerprint[:12]}"
+        )
+    return reference.renamed(f"{stem}.{reference.target}")
+
+
+def _exact(file, reference):
+    """What the holder of one reference model computes."""
+    return inside.exact_outputs(file, reference.load())
 
 
 def target_name(paths, target: str) -> str:

@@ -14,7 +14,8 @@ what is there. Each takes as long as the run itself.
 --executor=process trains --jobs of them at a time, each in a process of its
 own. --executor=ray does so on a Ray cluster whose nodes all see RUN under the
 same path. Seeds and splits are the same whatever the executor. A model that
-fails leaves its log, RUN/references/rNN.log, and stops no other.
+fails leaves its log, RUN/references/rNN.log, and stops no other. More --jobs
+than fit into memory are refused: each takes what training the run took.
 """
 
 from absl import flags

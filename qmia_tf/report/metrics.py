@@ -103,6 +103,7 @@ TITLES = {
         "recall": "recall %",
         "f1": "F1 %",
         **{f"tpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
+        **{f"tnr_{x}": f"TNR % at {x} % FNR" for x in RATES.values()},
         **{f"tpr_at_fpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
     },
     "area": {

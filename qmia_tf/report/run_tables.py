@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from qmia_tf.report import metrics
-from qmia_tf.report.metrics import RUN, run_row, select
+from qmia_tf.report.metrics import RATES, RUN, run_row, select
 from qmia_tf.report.run_list import Run, is_variant
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import notes, say
@@ -64,8 +64,8 @@ def run_tables(runs: list[Run]) -> Iterator[RunTable]:
 
 
 def detail_tables(runs: list[Run]) -> Iterator[RunTable]:
-    """Joint attacks, agreement and tensorflow-privacy; none without rows."""
-    for made in (_joint_attacks, _agreement, _tfprivacy):
+    """What else is known of artefacts; none without rows."""
+    for made in (_loss_tails, _joint_attacks, _agreement, _tfprivacy):
         table = made(runs)
         if table.rows:
             yield RunTable(table, [table])
@@ -201,6 +201,27 @@ def _strongest(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(STRONGEST, notes=[*table.notes, more])
     return RunTable(table, [short])
+
+
+def _loss_tails(runs):
+    return select(
+        "loss_tails",
+        "LOSS-TNR: nonmembers alone among the highest losses",
+        (
+            {
+                **run_row(run),
+                "target": target.target,
+                "members": target.members,
+                "nonmembers": target.nonmembers,
+                **{f"tnr_{RATES[x.rate]}": x.tnr for x in target.loss_tnr},
+            }
+            for run in runs
+            for target in run.audit.targets
+            if target.loss_tnr
+        ),
+        notes=notes("intervals", "loss_tnr"),
+        grouped=GROUPED,
+    )
 
 
 def _forms(runs):

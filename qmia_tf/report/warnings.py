@@ -7,7 +7,7 @@ from qmia_tf.report.run_list import SHARED, Run, full_precision_sibling
 from qmia_tf.report.words import say
 from qmia_tf.run_dir import COMPUTED, TRAINED
 
-PROSE = ("name", "stated", "notes", "dataset")
+PROSE = ("name", "stated", "notes", "dataset", "processor")
 
 
 def warnings(compared: list[Run], *, max_drop: float = 5.0) -> list[str]:

@@ -10,7 +10,7 @@ import tiny_models
 import tiny_runs
 from absl.testing import parameterized
 
-from qmia_tf import onednn, terminal
+from qmia_tf import files, onednn, quantizers, terminal
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
@@ -145,7 +145,7 @@ class TrainTest(Folder):
             folders, "keras", fingerprint=self.data.fingerprint()
         )
         self.assertEqual([x.target for x in loaded], ["r00.keras", "r01.keras"])
-        first, second = (reference.in_record_order() for reference in loaded)
+        first, second = (x.load().in_record_order() for x in loaded)
         self.assertAllEqual(first.members, ~second.members)
         self.assertAllEqual(first.record_ids, np.arange(RECORDS))
         self.assertAllEqual(first.labels, self.data.labels)
@@ -204,6 +204,85 @@ class TrainTest(Folder):
         # Before anything is trained.
         train.assert_not_called()
 
+    def test_one_that_differs_in_any_field_is_refused_by_its_name(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        config["quantizers"] = {"dorefa": 2}
+        run_dir.open(config)
+        planned = reference_models.plan(config, 2)[0]
+        leaves = [
+            (part, key)
+            for part, fields in planned.items()
+            for key in (fields if isinstance(fields, dict) else [None])
+        ]
+        for part, key in (
+            *(("dataset", "fingerprint"), ("recipe", "learning_rate")),
+            *(("split", "member_fraction"), ("model", "weight_bits")),
+            *(("quantizers", "dorefa"), ("seed", None)),
+        ):
+            self.assertIn((part, key), leaves)
+        path = run_dir.reference(0).config
+        path.parent.mkdir(parents=True)
+        for part, key in leaves:
+            other = json.loads(json.dumps(planned))
+            fields, last = (other[part], key) if key else (other, part)
+            fields[last] = "other"
+            path.write_text(json.dumps(other))
+            name = f"{part}.{key}" if key else part
+            self.assertRefused(
+                rf'r00 holds a run .*\({name}: "other" -> [^;]*\): choose',
+                reference_models.plan_missing,
+                run_dir,
+                count=2,
+            )
+        # One that no older run names is of version 1.
+        del planned["quantizers"]
+        path.write_text(json.dumps(planned))
+        self.assertRefused(
+            r"\(quantizers.dorefa: 1 -> 2\)",
+            reference_models.plan_missing,
+            run_dir,
+            count=2,
+        )
+
+    def test_how_one_was_computed_does_not_matter(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        run_dir.open({**config, "tensorflow": {"onednn": True}})
+        first = run_dir.reference(0)
+        planned = reference_models.plan(config, 2)[0]
+        computed = {
+            "onednn": False,
+            "intra_op_threads": 64,
+            "processor": "another one",
+        }
+        files.write_json(first.config, {**planned, "tensorflow": computed})
+        first.outputs.mkdir()
+        first.outputs_of("keras").touch()
+        missing = reference_models.plan_missing(run_dir, count=2)
+        self.assertEqual([x.name for x, _ in missing], ["r01"])
+
+    def test_nothing_is_trained_by_another_version_of_a_quantizer(self):
+        config = tiny_runs.config(self.data)
+        self.assertEqual(set(config["quantizers"].values()), {1})
+        with mock.patch.dict(quantizers.VERSIONS, {"residual": 3}):
+            self.assertRefused(
+                r"of another version of qmia_tf, .*\(quantizers.residual: 1 -> "
+                r"3\): train the run again",
+                training_run.train_run,
+                self.dir / "run",
+                self.data,
+                config,
+            )
+            del config["quantizers"]
+            self.assertRefused(
+                r"quantizers.residual: 1 -> 3",
+                training_run.train_run,
+                self.dir / "older",
+                self.data,
+                config,
+            )
+
     def test_a_failed_one_is_named_after_all_others(self):
         run_dir = self.dir / "run"
         RunDir(run_dir).open(a_config(self.data))
@@ -246,6 +325,18 @@ class TrainTest(Folder):
         text = reference_models.describe_missing(run_dir, missing, resources)
         self.assertIn("time: 2 min of training one after another, 2 at", text)
         self.assertIn("disk: about 6 MB", text)
+        # Less than a megabyte was measured for the row of ones above.
+        self.assertIn("memory: 0.0 GB each", text)
+        history.write(
+            [{**row, "seconds": 50, "peak_memory_mb": 1234}], run_dir.history
+        )
+        text = reference_models.describe_missing(run_dir, missing, resources)
+        self.assertIn("memory: 1.2 GB each", text)
+        with mock.patch.object(reference_models, "execute") as execute:
+            execute.return_value = {}
+            reference_models.train(run_dir, self.data, count=4)
+        given = execute.call_args.kwargs["resources"]
+        self.assertEqual(given.job_bytes, 1_234_000_000)
 
     def test_not_a_run(self):
         with self.assertRaisesRegex(InputError, "is not a run directory"):

@@ -49,7 +49,8 @@ class AnswersTest(tf.test.TestCase):
         )
         reference = reference_outputs.load(
             [path], "int8", fingerprint="d" * 64
-        )[0]
+        )[0].load()
+        self.assertAllEqual(reference.members, answers.members)
         self.assertAllEqual(reference.members, answers.members)
         self.assertAllClose(reference.probabilities, answers.probabilities)
 

@@ -209,7 +209,8 @@ TWINS = {
         **alike("experiments.run_grid Grid", "split_seed", "member_fraction"),
         **alike("experiments.run_grid Grid", "label_noise", "label_noise_seed"),
         **alike(
-            "experiments.run_sweep sweep", "out", "until", "schemes", "report"
+            "experiments.run_sweep sweep",
+            *("out", "until", "schemes", "report", "executor"),
         ),
         **{
             name: twin

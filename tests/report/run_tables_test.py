@@ -138,7 +138,8 @@ class AllTablesTest(Tables):
             [table.name for table in self.report_.stored],
             [
                 *("table1", "table2", "answers", "artefacts", "attacks"),
-                *("strongest", "forms", "joint", "agreement", "tfprivacy"),
+                *("strongest", "forms", "loss_tails", "joint", "agreement"),
+                "tfprivacy",
             ],
         )
         self.assertEqual(
@@ -146,7 +147,8 @@ class AllTablesTest(Tables):
             [
                 *("table1", "table2", "answers", "artefacts", "leaks"),
                 *("changes", "attacks", "tails", "strongest", "forms"),
-                *("form_limits", "joint", "agreement", "tfprivacy"),
+                *("form_limits", "loss_tails", "joint", "agreement"),
+                "tfprivacy",
             ],
         )
         for table in (*self.report_.stored, *self.report_.shown):
@@ -348,6 +350,16 @@ class AllTablesTest(Tables):
                 "largest_difference": np.abs(one - other).max(),
             },
         )
+        one, tenth = result.targets[0].loss_tnr
+        (row,) = (
+            row
+            for row in self.rows("loss_tails")
+            if (row["run"], row["target"]) == ("w4a4", "keras")
+        )
+        self.assertRow(
+            row, {"members": 60, "tnr_1": one.tnr, "tnr_0.1": tenth.tnr}
+        )
+        self.assertIn("It is no attack", self.shown("loss_tails"))
         (row,) = self.rows("tfprivacy")
         self.assertEqual(row["attack"], "THRESHOLD_ATTACK")
         self.assertEqual(row["records"], 120)
