@@ -21,6 +21,7 @@ COMPUTED = "tensorflow"
 # is of version 1.
 QUANTIZERS = "quantizers"
 CHECKPOINT_NAME = re.compile(r"epoch_(\d+)\.keras")
+MISMATCHED_NAME = re.compile(r"references_(w\d+a\d+)")
 
 
 def require_audit(path) -> pathlib.Path:
@@ -58,7 +59,8 @@ class RunDir(os.PathLike):
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
         inside: folder of what their holder reads inside of them.
-        references: folder of the run directories of reference models.
+        references: folder of the run directories of reference models;
+            references_wWaA beside it holds those of other bits.
         reference_margins: folder of margins made from their outputs.
         tfprivacy: folder of tensorflow-privacy's own tables.
         audit: what every table and figure is made from.
@@ -154,9 +156,26 @@ class RunDir(os.PathLike):
         """Where a target's labels of augmented queries are."""
         return self.augmented / f"{target}.npz"
 
-    def reference(self, number: int) -> "RunDir":
-        """The run directory of a reference model, counted from 0."""
-        return RunDir(self.references / f"r{number:02d}")
+    def reference(self, number: int, bits: str | None = None) -> "RunDir":
+        """The run directory of a reference model, counted from 0.
+
+        Args:
+            bits: such as "w32a32", of a mismatched one; None is the run's.
+        """
+        return RunDir(self.references_of(bits) / f"r{number:02d}")
+
+    def references_of(self, bits: str | None) -> pathlib.Path:
+        """The folder of the reference models of these bits; see reference."""
+        folder = self.references
+        return folder.with_name(f"{folder.name}_{bits}") if bits else folder
+
+    def mismatched_references(self) -> dict[str, pathlib.Path]:
+        """Finds the folders of references of other bits: bits -> folder."""
+        matches = [
+            (MISMATCHED_NAME.fullmatch(path.name), path)
+            for path in sorted(self.path.glob(f"{self.references.name}_*"))
+        ]
+        return {match[1]: path for match, path in matches if match}
 
     def open(self, config) -> "RunDir":
         """Opens the directory for exactly one configuration.

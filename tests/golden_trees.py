@@ -41,7 +41,7 @@ class Names:
 NAMES = Names(
     added=(
         *("targets[].holder", "targets[].forms", "targets[].loss_tnr"),
-        "joint_of_all",
+        *("targets[].references", "targets[].known_bits", "joint_of_all"),
     ),
     ignored=(
         "schema_version",

@@ -48,6 +48,16 @@ class References:
             )
         return self.tempered(temperature)
 
+    def first(self, count: int) -> "References":
+        """Returns the first `count` models."""
+        tempered = self.tempered
+        return References(
+            margins=self.margins[:count],
+            inside=self.inside[:count],
+            outside=self.outside[:count],
+            tempered=tempered and (lambda t: tempered(t)[:count]),
+        )
+
     def take(self, indices) -> "References":
         """Returns the references of some records: int or bool indices [M]."""
         tempered = self.tempered

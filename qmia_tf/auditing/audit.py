@@ -17,6 +17,7 @@ from qmia_tf.auditing import (
     leak_comparison,
     leak_test,
     member_accuracy,
+    mismatched_references,
     risky_members,
     run_outputs,
     verdict,
@@ -36,6 +37,7 @@ from qmia_tf.auditing.auxiliary import (
 )
 from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.auditing.label_only_queries import Settings as LabelOnly
+from qmia_tf.auditing.mismatched_references import KnownBits
 from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.data.duplicates import EqualRecords
@@ -169,7 +171,10 @@ def audit(
         folder=folder,
         progress=progress,
     )
-    return _with_verdict(audited.audit, baseline=None)
+    target = audited.audit
+    if auxiliary is not None:
+        target = dataclasses.replace(target, references=auxiliary.matched)
+    return _with_verdict(target, baseline=None)
 
 
 def audit_outputs(
@@ -217,6 +222,7 @@ def audit_outputs(
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
     audited_targets, joint_attacks = [], []
+    known_bits: list[list[KnownBits]] = []
     for outputs in loaded:
         name = outputs.target
         say(f"{name}: {outputs.labels.size} records")
@@ -235,6 +241,12 @@ def audit_outputs(
         if config.output_forms and name not in repeated:
             audited = _with_forms(audited, outputs, known, config)
         audited_targets.append(audited)
+        known_bits.append([])
+        if known.mismatched and name not in repeated:
+            with terminal.working(f"{name}: mismatched references"):
+                known_bits[-1] = mismatched_references.compare(
+                    inputs, outputs, known, config
+                )
         others = [other for other in joint_with if other.target != name]
         if others and name not in repeated:
             with terminal.working(f"{name}: joint attack"):
@@ -278,8 +290,15 @@ def audit_outputs(
         versions=program_versions(),
         targets=_with_risky_members(
             [
-                dataclasses.replace(x, parity=compared.get(x.sha256))
-                for x in targets
+                dataclasses.replace(
+                    target,
+                    parity=compared.get(target.sha256),
+                    references=auxiliary.get(
+                        target.target, Auxiliary()
+                    ).matched,
+                    known_bits=gains,
+                )
+                for target, gains in zip(targets, known_bits, strict=True)
             ],
             loaded,
             config.seed,

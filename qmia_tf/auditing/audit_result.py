@@ -25,7 +25,10 @@ SCHEMA_VERSION = 7
 # Those that tools/convert_audits.py converts.
 CONVERTIBLE = (4, 5, 6)
 # Fields that files of this version may lack, for they were added to it.
-LATER = ("holder", "gradients", "forms", "joint_of_all", "loss_tnr")
+LATER = (
+    *("holder", "gradients", "forms", "joint_of_all", "loss_tnr"),
+    *("references", "known_bits"),
+)
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"

@@ -16,6 +16,25 @@ from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
+@dataclasses.dataclass(frozen=True)
+class ReferenceModels:
+    """Which reference models a target was compared with.
+
+    Attributes:
+        models: how many were used.
+        available: how many there are.
+        bits: of their weights and activations, such as "w4a4"; of several
+            kinds each; empty where not known, as of outputs in files.
+        target: what was queried of them: "keras", their Keras models, or the
+            export scheme of their files; null where not known.
+    """
+
+    models: int
+    available: int
+    bits: list[str]
+    target: str | None
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Auxiliary:
     """What is known besides one target's outputs; nothing by default.
@@ -28,6 +47,9 @@ class Auxiliary:
             Records that they were not queried about stay unknown.
         margins_folder: where their margins are kept; None keeps them in
             memory.
+        kind: of the references; None where not known.
+        mismatched: references of other bits than the target's, and of which
+            kind they are: what an attacker has who does not know the bits.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
         inside: what the holder of the target reads.
@@ -41,12 +63,22 @@ class Auxiliary:
     noisy_labels: AugmentedLabels | None = None
     references: tuple[Outputs | UnreadOutputs, ...] = ()
     margins_folder: pathlib.Path | None = None
+    kind: ReferenceModels | None = None
+    mismatched: tuple[tuple[ReferenceModels, tuple], ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
     inside: Inside | None = None
     gradients: LayerGradients | None = None
     inside_references: tuple[Outputs | UnreadOutputs, ...] = ()
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def matched(self) -> ReferenceModels | None:
+        """What `references` are; None if there are none."""
+        count = len(self.references)
+        if not count:
+            return None
+        return self.kind or ReferenceModels(count, count, [], None)
 
 
 def make_attack_inputs(

@@ -16,7 +16,7 @@ from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig, RecordFacts
 from qmia_tf.auditing.audit_result import CalibrationRecords
-from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.auditing.auxiliary import Auxiliary, ReferenceModels
 from qmia_tf.auditing.run_outputs import repeated
 from qmia_tf.auditing.target_result import NOT_GIVEN, NOT_WANTED
 from qmia_tf.data import duplicates, record_features, repeated_records
@@ -44,6 +44,10 @@ NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 OTHER_KERNELS = "only the Keras model and files under default kernels get them"
 NO_RECORDS = "only outputs were given"
 NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+ONLY_MISMATCHED = (
+    "there are only mismatched ones, which are compared with matched ones; "
+    "qmia references trains those"
+)
 OTHER_KERNELS_INSIDE = (
     "only the Keras model and files under default kernels are read"
 )
@@ -97,6 +101,9 @@ class Knowledge:
 
     Attributes:
         references: gives the outputs of reference models for a target.
+        kind: says which models those are; None where that is not known.
+        mismatched: gives references of other bits than the target's; see
+            Auxiliary.
         inside_references: gives for a target what the holder of its reference
             models computes, or why that is not known.
         parent: outputs of the full-precision model of the same members.
@@ -107,6 +114,8 @@ class Knowledge:
     inside_references: Callable[[Outputs], tuple[UnreadOutputs, ...] | str] = (
         lambda outputs: ()
     )
+    kind: Callable[[Outputs], ReferenceModels | None] = lambda outputs: None
+    mismatched: Callable[[Outputs], tuple] = lambda outputs: ()
     parent: Outputs | None = None
     first_is_parent: bool = False
 
@@ -314,9 +323,15 @@ def _auxiliary(outputs, checks, queried, knowledge, run_dir):
         reasons, exact = {**reasons, "inside_references": exact}, ()
     if knowledge.first_is_parent and name != queried.outputs[0].target:
         parent = queried.outputs[0]
+    references = knowledge.references(outputs)
+    mismatched = knowledge.mismatched(outputs)
+    if mismatched and not references:
+        reasons = {**reasons, "references": ONLY_MISMATCHED}
     return Auxiliary(
-        references=knowledge.references(outputs),
+        references=references,
         margins_folder=RunDir(run_dir).reference_margins,
+        kind=knowledge.kind(outputs),
+        mismatched=mismatched,
         parent=parent,
         features=checks and checks.features,
         inside=inside,

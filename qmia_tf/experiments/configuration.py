@@ -7,6 +7,7 @@ from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.models.network_bits import Bits
 from qmia_tf.run_dir import QUANTIZERS, RunDir
 from qmia_tf.training import recipes
 
@@ -76,12 +77,7 @@ def describe(
         "model": {
             "stem": recipe.stem,
             "width": recipe.width,
-            "weight_bits": bits.weight,
-            "activation_bits": bits.activation,
-            "first_last_bits": bits.first_last,
-            "residual_bits": bits.residual,
-            "gradient_bits": bits.gradient,
-            "clip": bits.clip,
+            **describe_bits(bits),
         },
         "recipe": _plain(recipe),
         "seed": seed,
@@ -96,6 +92,18 @@ def quantizer_versions(bits) -> dict[str, int]:
         bits: resnet.Bits.
     """
     return {name: quantizers.VERSIONS[name] for name in bits.quantizers}
+
+
+def describe_bits(bits: Bits) -> dict:
+    """Gives what config.json says of the bits of a model."""
+    return {
+        "weight_bits": bits.weight,
+        "activation_bits": bits.activation,
+        "first_last_bits": bits.first_last,
+        "residual_bits": bits.residual,
+        "gradient_bits": bits.gradient,
+        "clip": bits.clip,
+    }
 
 
 def read(run_dir):

@@ -69,7 +69,6 @@ def _train_run(
         run_dir.last_checkpoint.unlink(missing_ok=True)
         _say_difference(run_dir)
         return False
-    from qmia_tf.models import resnet
     from qmia_tf.training import resumable_loop
 
     _require_quantizers(run_dir, config)
@@ -77,12 +76,7 @@ def _train_run(
         _note_computing(run_dir)
     resumable_loop.make_deterministic(config["seed"])
     recipe = configuration.recipe_of(config)
-    model = resnet.resnet18(
-        dataset.image_shape,
-        dataset.classes,
-        seed=config["seed"],
-        **config["model"],
-    )
+    model = new_model(dataset, config)
     evaluated = dataset.take(_drawn(split.nonmembers, config["seed"]))
     callbacks = []
     if tensorboard_every:
@@ -107,6 +101,18 @@ def _train_run(
         keep_every=keep_every,
         callbacks=callbacks,
         **options,
+    )
+
+
+def new_model(dataset: Dataset, config: dict):
+    """The run's network before training, a keras.Model."""
+    from qmia_tf.models import resnet
+
+    return resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
     )
 
 

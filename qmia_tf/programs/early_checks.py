@@ -89,10 +89,12 @@ def runs_or_outputs(paths):
     """Checks that run directories or files of outputs are there.
 
     Args:
-        paths: of them.
+        paths: of them, or of folders of run directories.
     Raises: InputError for the first that is not.
     """
-    for path in map(pathlib.Path, paths):
+    from qmia_tf.experiments import reference_outputs
+
+    for path in reference_outputs.expanded(paths):
         if path.suffix == ".npz":
             require_outputs(path)
         else:

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from qmia_tf.outputs import output_forms
 from qmia_tf.report.parent_changes import change
-from qmia_tf.report.phrases import attack_title, form_title
+from qmia_tf.report.phrases import (
+    attack_title,
+    form_title,
+    reference_models,
+)
 from qmia_tf.report.run_list import Run, held_out_point, is_variant
 from qmia_tf.report.tables import Column, Table
 
@@ -39,7 +43,7 @@ TITLES = {
         **dict.fromkeys(("kind", "of", "reason")),
         **dict.fromkeys(("model", "run", "target", "attack", "artefact")),
         **dict.fromkeys(("bits", "class", "file", "label", "predicted")),
-        **dict.fromkeys(("path", "recipe")),
+        **dict.fromkeys(("path", "recipe", "references")),
         **dict.fromkeys(("name", "score")),
     },
     "count": {
@@ -209,6 +213,7 @@ def _attack_row(attack, target):
     held_out, crossed = attack.held_out, attack.cross_fitted
     return {
         "attack": attack.title,
+        "references": _references(attack, target),
         "members": attack.members,
         "nonmembers": attack.nonmembers,
         "excluded": attack.excluded,
@@ -228,6 +233,11 @@ def _attack_row(attack, target):
         "least_false_positive_rate": attack.least_false_positive_rate,
         "epsilon": attack.epsilon.value,
     }
+
+
+def _references(attack, target):
+    models = target.references if "references" in attack.needs else None
+    return models and reference_models(models)
 
 
 def verdict_rows(runs: list[Run]) -> Iterator[dict]:

@@ -53,7 +53,8 @@ def verdict(result: AuditResult) -> list[str]:
     """The verdict of an audit, warnings first.
 
     First the warnings; then the verdict on each artefact with its numbers;
-    then each artefact compared with the first.
+    then each artefact compared with the first;
+    then what knowing the bits is worth.
 
     Returns: sentences, one or more a string.
     """
@@ -62,6 +63,7 @@ def verdict(result: AuditResult) -> list[str]:
         *_warnings(result),
         *_each(_artefact, artefacts),
         *_comparison(result, artefacts),
+        *(x for target in artefacts for x in known_bits(target)),
         *_blind_baseline(result.blind_baseline),
         *_gradients(artefacts),
         INTERVALS,
@@ -75,6 +77,14 @@ def short(result: AuditResult) -> list[str]:
         *_warnings(result),
         *_each(_short, artefacts),
         *_comparison(result, artefacts),
+    ]
+
+
+def known_bits(target: TargetAudit) -> list[str]:
+    """Says what knowing the bits of an artefact is worth, where it is known."""
+    return [
+        say("verdict", "known_bits", target, known, known.strongest)
+        for known in target.known_bits
     ]
 
 

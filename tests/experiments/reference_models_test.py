@@ -59,6 +59,39 @@ class PlanTest(Folder):
             reference_models.plan(config, 8)[:2],
         )
 
+    def test_of_other_bits_nothing_else_differs(self):
+        config = a_config(self.data, split_seed=3, seed=5)
+        own = reference_models.plan(config, 4)
+        for bits in (None, Bits(), Bits.parse("w32a32")):
+            self.assertEqual(reference_models.plan(config, 4, bits=bits), own)
+            self.assertIsNone(reference_models.mismatched_name(config, bits))
+        planned = reference_models.plan(config, 4, bits=Bits.parse("w4a2"))
+        for matched, mismatched in zip(own, planned, strict=True):
+            model = mismatched.pop("model")
+            self.assertEqual(model["weight_bits"], 4)
+            self.assertEqual(model["activation_bits"], 2)
+            # As a run of these bits has it.
+            self.assertEqual(
+                model,
+                tiny_runs.config(
+                    self.data,
+                    recipe=recipes.get(
+                        "digits", epochs=1, width=2, batch_size=8
+                    ),
+                    bits=Bits(4, 2),
+                )["model"],
+            )
+            del matched["model"]
+            self.assertEqual(matched, mismatched)
+
+    def test_matched_ones_have_all_of_the_runs_model(self):
+        """Also what the two bit widths do not say."""
+        config = tiny_runs.config(
+            self.data, recipe=recipes.get("digits"), bits=Bits(clip=True)
+        )
+        (first, _) = reference_models.plan(config, 2, bits=Bits())
+        self.assertEqual(first["model"], config["model"])
+
     def test_is_json(self):
         planned = reference_models.plan(a_config(self.data), 4)
         self.assertEqual(json.loads(json.dumps(planned)), planned)
@@ -175,10 +208,14 @@ class TrainTest(Folder):
             mock.patch.object(run, "query_run") as query,
         ):
             reference_models.train(
-                run_dir, self.data, count=2, schemes=["int8"], num_threads=3
+                run_dir,
+                self.data,
+                count=2,
+                schemes=["int8_ptq"],
+                num_threads=3,
             )
             self.assertEqual(export.call_count, 2)
-            self.assertEqual(export.call_args.kwargs["schemes"], ["int8"])
+            self.assertEqual(export.call_args.kwargs["schemes"], ["int8_ptq"])
             self.assertIs(export.call_args.args[1](), self.data)
             self.assertEqual(query.call_args.kwargs["num_threads"], 3)
             export.reset_mock()
@@ -186,6 +223,62 @@ class TrainTest(Folder):
             export.assert_not_called()
             folders = [call.args[0].name for call in train.call_args_list]
         self.assertEqual(folders[2:], ["r00", "r01", "r02", "r03"])
+
+    def test_of_other_bits_lie_beside_the_matched_ones(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        run_dir.open(config)
+        bits = Bits(4, 4)
+        with (
+            mock.patch.object(training_run, "train_run") as train,
+            mock.patch.object(run, "export_run") as export,
+            mock.patch.object(run, "query_run"),
+        ):
+            folders = reference_models.train(
+                run_dir, self.data, count=2, bits=bits, schemes=["int8"]
+            )
+            self.assertEqual(export.call_count, 2)
+            folder = run_dir.path / "references_w4a4"
+            self.assertEqual(folders, [folder / "r00", folder / "r01"])
+            configs = [call.args[2] for call in train.call_args_list]
+            self.assertEqual(
+                configs, reference_models.plan(config, 2, bits=bits)
+            )
+            self.assertFalse(run_dir.references.exists())
+            missing = reference_models.plan_missing(run_dir, count=4, bits=bits)
+            text = reference_models.describe_missing(
+                run_dir, missing, executors.Resources()
+            )
+            self.assertStartsWith(
+                text, "4 references to train in references_w4a4: r00 to r03\n"
+            )
+            # One of other bits there is refused, field by field.
+            other = reference_models.plan(config, 2, bits=Bits(2, 2))[0]
+            run_dir.reference(0, "w4a4").open(other)
+            train.reset_mock()
+            self.assertRefused(
+                r"references_w4a4/r00 holds .*weight_bits: 2 -> 4",
+                reference_models.train,
+                run_dir,
+                self.data,
+                count=2,
+                bits=bits,
+            )
+        train.assert_not_called()
+
+    def test_what_a_scheme_refuses_is_said_before_the_training(self):
+        RunDir(self.dir / "run").open(a_config(self.data))
+        with mock.patch.object(training_run, "train_run") as train:
+            self.assertRefused(
+                r"2 of 2 reference models failed; r00: .*scheme int8 cannot "
+                r"carry .*: use --schemes=int8_ptq",
+                reference_models.train,
+                self.dir / "run",
+                self.data,
+                count=2,
+                schemes=["int8"],
+            )
+        train.assert_not_called()
 
     def test_one_of_another_run_is_refused_with_the_differences(self):
         run_dir = self.dir / "run"

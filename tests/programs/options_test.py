@@ -47,7 +47,10 @@ def result(function, *arguments, defines=("data", "training", "attack")):
 
 
 # Arguments of attack_run that are no flags of all programs.
-NOT_SHARED = ("device_outputs", "references", "parent", "progress", "name")
+NOT_SHARED = (
+    *("device_outputs", "references", "mismatched_references", "parent"),
+    *("progress", "name"),
+)
 
 
 class OptionsTest(parameterized.TestCase):

@@ -81,6 +81,7 @@ TWINS = {
             "run_dir",
             "name",
             "references",
+            "mismatched_references",
             "parent",
         ),
         "outputs": "experiments.run attack_run device_outputs",
@@ -240,6 +241,7 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "num_threads", "executor"
         ),
+        "reference_bits": "experiments.reference_models train bits",
         **EXECUTOR,
         "dry_run": "experiments.reference_models describe_missing missing",
     },
