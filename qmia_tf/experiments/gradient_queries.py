@@ -106,6 +106,11 @@ def _computed(model, model_outputs, records, path, facts):
         partial=_partial(path),
         key=facts,
     )
+    wrong = ~np.isfinite(rows[:, :layers]).all(axis=1)
+    if wrong.any():
+        raise InputError(
+            f"gradients of {wrong.sum()} of {len(rows)} records are not finite"
+        )
     agreement = _agreement(rows[:, layers:], model_outputs, gives_logits)
     return LayerGradients(
         norms=np.ascontiguousarray(rows[:, :layers]),

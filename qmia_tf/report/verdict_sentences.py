@@ -57,6 +57,7 @@ def verdict(result: AuditResult) -> list[str]:
         *map(_artefact, artefacts),
         *_comparison(result, artefacts),
         *_blind_baseline(result.blind_baseline),
+        *_gradients(artefacts),
         INTERVALS,
     ]
 
@@ -74,6 +75,13 @@ def short(result: AuditResult) -> list[str]:
 def gate_lines(result: AuditResult) -> list[str]:
     """The outcome of each limit, one line an artefact and limit."""
     return [say("verdict", "gate", gate) for gate in result.gates]
+
+
+def _gradients(artefacts):
+    """How near the graphs are that gradients were computed on."""
+    for target in artefacts:
+        if target.holder is not None and target.holder.gradients is not None:
+            yield say("verdict", "gradients", target)
 
 
 def _artefact(target):

@@ -9,6 +9,7 @@ import tiny_models
 from absl.testing import parameterized
 
 import qmia_tf
+from qmia_tf.auditing import audit_result
 from qmia_tf.data.records import Records
 from qmia_tf.deploy import differentiable
 from qmia_tf.deploy.differentiable.file_network import FileNetwork
@@ -16,6 +17,7 @@ from qmia_tf.deploy.differentiable.gradient_norms import GradientNorms
 from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import gradient_queries
+from qmia_tf.report import verdict_sentences
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import queries, run_targets
 from qmia_tf.targets.isolated_tflite import IsolatedTFLiteTarget
@@ -126,6 +128,19 @@ class ReadTest(parameterized.TestCase, tf.test.TestCase):
                 self.read(self.listed(self.file()))
         self.assertFalse(self.dir.gradients_of("t").exists())
 
+    def test_gradients_that_are_no_numbers(self):
+        computed = GradientNorms.__call__
+
+        def overflown(*args):
+            rows, outputs = computed(*args)
+            return np.where(
+                np.arange(len(rows))[:, None], rows, np.inf
+            ), outputs
+
+        with mock.patch.object(GradientNorms, "__call__", overflown):
+            with self.assertRaisesRegex(InputError, "of 3 of 150 records are"):
+                self.read(self.listed(self.file()))
+
     @parameterized.parameters(True, False)
     def test_in_an_audit(self, gradients):
         result = qmia_tf.audit(
@@ -144,6 +159,15 @@ class ReadTest(parameterized.TestCase, tf.test.TestCase):
         names = [attack.name for attack in target.holder.attacks]
         left_out = {x.name: x.reason for x in target.holder.attacks_left_out}
         self.assertEqual("gradient_norm_all" in names, gradients)
+        stored = audit_result.load(self.dir.path / "audit")
+        said = " ".join(verdict_sentences.verdict(stored))
+        self.assertEqual(
+            "t: gradients by layer are those of a graph made of the file. Its "
+            "outputs differ from the file's by more than 0.0039 for 0 % of the "
+            "records, by " in said,
+            gradients,
+            said,
+        )
         if gradients:
             layers = [x.name for x in target.holder.gradients.layers]
             self.assertEqual(layers, ["conv", "logits"])
