@@ -1,7 +1,5 @@
-"""One run of the reproduction through the stages that are not done yet."""
+"""The jobs of the reproduction: stages of a run, the control of layers."""
 
-import dataclasses
-import gc
 import time
 
 from paper import (
@@ -15,27 +13,35 @@ from qmia_tf import files, locks, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries
 from qmia_tf.deploy import export
-from qmia_tf.experiments import configuration, run, training_run
+from qmia_tf.experiments import (
+    configuration,
+    model_job,
+    run,
+    training_run,
+)
 from qmia_tf.run_dir import RunDir
 
 # The threshold attacks alone: its trained attackers see a few thousand
 # records and find nothing here that the audit's own attacks do not.
 TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
+# To query every kept epoch of full precision.
+FULL_SECONDS = 3600
 
 
-def run_job(job, dataset, *, out, results, sweep=None):
-    """Runs every stage that is not done, and collects the results.
+def run_stages(data, *, job, names, out, results, sweep=None):
+    """Runs those stages of a run that are not done, and collects the results.
 
     Args:
+        data: DatasetCache.
         job: plans.Job.
-        dataset: its Dataset.
+        names: of the stages.
         out: folder of all runs.
         results: folder of all results.
         sweep: kept epochs of a full-precision run that are queried, at most;
             None takes all.
     Raises: InputError as the stages, or if another process is at this run.
     """
-    place = out / job.folder
+    place, dataset = out / job.folder, data.load(job.dataset)
     work = {
         stages.TRAIN: lambda: _train(job, place, dataset),
         stages.EXPORT: lambda: _export(job, place, dataset),
@@ -43,8 +49,8 @@ def run_job(job, dataset, *, out, results, sweep=None):
         stages.ATTACK: lambda: _attack(job, place, dataset),
         stages.SWEEP: lambda: _sweep(job, out, dataset, sweep),
     }
-    with locks.writing(place):
-        for stage in stages.needed(job):
+    with model_job.writing(place):
+        for stage in names:
             if stage in stages.done(job, out):
                 continue
             terminal.say(f"== {job.folder}: {stage}")
@@ -53,8 +59,34 @@ def run_job(job, dataset, *, out, results, sweep=None):
             # Training's time is in history.csv, however often it was resumed.
             if stage != stages.TRAIN:
                 _add_seconds(place, stage, time.perf_counter() - started)
-            _free_memory()
+            model_job.free_memory()
     stored_results.collect(job, out, results)
+
+
+def control_layers(data, *, job, out, path):
+    """Compares full precision with Keras' own layers.
+
+    Args:
+        data: DatasetCache.
+        job: plans.Job, of full precision.
+        out: folder of all runs.
+        path: the JSON file to write.
+    """
+    from paper import keras_layer_control
+
+    dataset = data.load(job.dataset)
+    with model_job.writing(path):
+        terminal.say(
+            f"== {job.dataset}: DoReFa layers at 32 bits against Keras'"
+        )
+        comparison = keras_layer_control.check(
+            dataset,
+            run_config(job, dataset),
+            job.recipe,
+            out / job.folder,
+            steps=job.size.path_steps,
+        )
+        files.write_json(path, {**comparison, "regime": job.regime})
 
 
 def run_config(job, dataset) -> dict:
@@ -67,18 +99,6 @@ def run_config(job, dataset) -> dict:
         bits=Bits(**plans.MODELS[job.model].bits),
         split_seed=job.seed,
         seed=job.seed,
-    )
-
-
-def first_records(dataset, records):
-    """The first records of a data set; all of them for None."""
-    if records is None or records >= len(dataset.labels):
-        return dataset
-    return dataclasses.replace(
-        dataset,
-        images=dataset.images[:records],
-        labels=dataset.labels[:records],
-        origin=dataset.origin[:records],
     )
 
 
@@ -109,7 +129,7 @@ def epoch_seconds(job, dataset) -> float:
             step_seconds.append(
                 trainer.run_epoch(bar)["seconds"] / trainer.steps
             )
-    _free_memory()
+    model_job.free_memory()
     members = len(dataset.labels) // 2
     return min(step_seconds) * members / recipe.batch_size
 
@@ -169,9 +189,11 @@ def _sweep(job, out, dataset, most):
             f"{full} is not trained: compared with its stored results, if any"
         )
         return
-    reference, _ = sweeps.measure_epochs(
-        full, dataset, most=most, progress=terminal.say
-    )
+    # Other quantized runs may be compared with it at this time.
+    with locks.writing(full, wait=FULL_SECONDS):
+        reference, _ = sweeps.measure_epochs(
+            full, dataset, most=most, progress=terminal.say
+        )
     sweeps.compare_with_full_precision(
         place, models[-1], reference, members, full_run=full.name
     )
@@ -184,11 +206,3 @@ def _add_seconds(place, stage, seconds):
     # A repeated stage finds stored outputs: faster than from nothing.
     longest = max(before.get(stage, 0.0), round(seconds, 1))
     files.write_json(path, {**before, stage: longest})
-
-
-def _free_memory():
-    """Frees the models of a stage: there are dozens in one process."""
-    import keras
-
-    keras.utils.clear_session()
-    gc.collect()

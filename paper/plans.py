@@ -9,12 +9,8 @@ from qmia_tf.errors import InputError
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.training import recipes
 
-RECIPES = {
-    "cifar10": "paper_cifar10",
-    "fashion_mnist": "paper_fashion_mnist",
-    "digits": "digits",
-}
 PAPER_SETS = ("cifar10", "fashion_mnist")
+RECIPES = {name: recipes.meant_for(name) for name in (*PAPER_SETS, "digits")}
 ALL = "all"
 FULL = "w32a32"
 # Epochs between two models that are kept, for the sweep; one elsewhere.

@@ -8,13 +8,16 @@ from paper import (
     stages,
     stored_results,
 )
-from qmia_tf import files, locks, terminal
-from qmia_tf.data import loaders as loading
+from qmia_tf import terminal
+from qmia_tf.data.dataset_cache import DatasetCache
 from qmia_tf.errors import InputError
+from qmia_tf.experiments.executors import Job, execute, require_done
 from qmia_tf.run_dir import RunDir
 
 OUT, RESULTS = "runs/paper", "paper/results"
 QUICK_OUT = "runs/quick"
+STAGES = "paper.job_runner:run_stages"
+CONTROL = "paper.job_runner:control_layers"
 PAGES = ("docs/findings.md", "docs/reproduction.md")
 
 
@@ -35,6 +38,8 @@ def reproduce(
     results=None,
     pages=None,
     report=True,
+    executor="serial",
+    resources=None,
     data_dir=None,
     download=False,
 ) -> list[pathlib.Path]:
@@ -58,11 +63,14 @@ def reproduce(
         pages: Markdown files whose generated parts are written again;
             those that are missing are left out. None: PAGES; quick: none.
         report: makes report.html of each regime.
+        executor: one of executors.EXECUTORS.
+        resources: of the executor.
         data_dir: as of datasets.load.
         download: as of datasets.load.
     Returns: the paths of tables, figures and page; none for a plan.
     Raises: InputError if a name is unknown, data are missing, a run was made
-        with another configuration, or another process is at it.
+        with another configuration, or another process is at it; all other
+        runs are made first.
     """
     size = plans.QUICK if quick else plans.PAPER_SIZE
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
@@ -83,92 +91,64 @@ def reproduce(
         jobs = [job for job in jobs if RunDir(out / job.folder).model.exists()]
     if skip_stored:
         jobs = stages.not_stored(jobs, results)
-    data = _DatasetCache(size.records, data_dir, download)
-    rows = stages.plan_runs(jobs, out, step=data.epoch_seconds)
+    data = DatasetCache(
+        data_dir=data_dir, download=download, records=size.records
+    )
+    rows = stages.plan_runs(
+        jobs, out, step=lambda job: _epoch_seconds(job, data)
+    )
     print("\n".join(stages.plan_lines(rows)), flush=True)
     if plan:
         return []
-    from paper import job_runner
-
+    missing = list(_missing(jobs, out, results, sweep))
+    failed = execute(missing, data, executor=executor, resources=resources)
+    require_done(failed, missing, "jobs")
     for job in jobs:
-        dataset = (
-            data.load(job.dataset)
-            if _is_unfinished(job, out, results)
-            else None
-        )
-        if dataset is not None:
-            job_runner.run_job(
-                job, dataset, out=out, results=results, sweep=sweep
-            )
-            _run_layer_control(job, dataset, out, results)
-        else:
-            stored_results.collect(job, out, results)
+        stored_results.collect(job, out, results)
     return reproduction_files.write(results, pages=pages, report=report)
 
 
-class _DatasetCache:
-    """Data sets, each loaded once and only when it is needed."""
+def _epoch_seconds(job, data):
+    """Times an epoch of a job's network; None without the data."""
+    from paper import job_runner
 
-    def __init__(self, records, data_dir, download):
-        self.records = records
-        self.place = {"data_dir": data_dir, "download": download}
-        self.name, self.dataset = None, None
+    terminal.say(f"timing some steps of {job.dataset} ({job.regime})")
+    try:
+        dataset = data.load(job.dataset)
+    except InputError as error:
+        # A plan is of use before the data are there.
+        terminal.say(f"not timed: {error}")
+        return None
+    return job_runner.epoch_seconds(job, dataset)
 
-    def load(self, name):
-        """The first records of a data set, as many as the size says."""
-        from paper import job_runner
 
-        if name != self.name:
-            dataset = loading.load(name, **self.place)
-            self.name, self.dataset = (
-                name,
-                job_runner.first_records(dataset, self.records),
+def _missing(jobs, out, results, sweep):
+    """What is to do: of each run two jobs, of each data set the control.
+
+    The sweep over epochs needs that of full precision, to compare with.
+    """
+    left = [job for job in jobs if stages.done(job, out) != stages.needed(job)]
+    compared = [job.full.folder for job in left if job.model == plans.FULL]
+    controlled = set()
+    for job in jobs:
+        name, log = str(job.folder), out / f"{job.folder}.log"
+        if job in left:
+            before = [x for x in stages.needed(job) if x != stages.SWEEP]
+            shared = {"job": job, "out": out, "results": results}
+            yield Job(name, STAGES, {**shared, "names": before}, log)
+            needs = (name,)
+            if job.model != plans.FULL and job.full.folder in compared:
+                needs = name, f"{job.full.folder} sweep"
+            rest = {"names": [stages.SWEEP], "sweep": sweep}
+            yield Job(f"{name} sweep", STAGES, {**shared, **rest}, log, needs)
+        path = results / job.dataset / stored_results.SAME_PATH
+        is_chosen = job.model == plans.FULL and job.seed == 0
+        if is_chosen and not path.exists() and path not in controlled:
+            controlled.add(path)
+            yield Job(
+                f"{job.dataset} layers",
+                CONTROL,
+                {"job": job, "out": out, "path": path},
+                log,
+                (name,) if job in left else (),
             )
-        return self.dataset
-
-    def epoch_seconds(self, job):
-        """Times an epoch of a job's network; None without the data."""
-        from paper import job_runner
-
-        terminal.say(f"timing some steps of {job.dataset} ({job.regime})")
-        try:
-            dataset = self.load(job.dataset)
-        except InputError as error:
-            # A plan is of use before the data are there.
-            terminal.say(f"not timed: {error}")
-            return None
-        return job_runner.epoch_seconds(job, dataset)
-
-
-def _is_unfinished(job, out, results):
-    """Whether any stage of a run is left."""
-    return (
-        stages.done(job, out) != stages.needed(job)
-        or _has_layer_control(job)
-        and not (results / job.dataset / stored_results.SAME_PATH).exists()
-    )
-
-
-def _has_layer_control(job):
-    return job.model == plans.FULL and job.seed == 0
-
-
-def _run_layer_control(job, dataset, out, results):
-    """Compares full precision with Keras' own layers, once a data set."""
-    path = results / job.dataset / stored_results.SAME_PATH
-    if not _has_layer_control(job) or path.exists():
-        return
-    from paper import job_runner, keras_layer_control
-
-    with locks.writing(path):
-        terminal.say(
-            f"== {job.dataset}: DoReFa layers at 32 bits against Keras'"
-        )
-        comparison = keras_layer_control.check(
-            dataset,
-            job_runner.run_config(job, dataset),
-            job.recipe,
-            out / job.folder,
-            steps=job.size.path_steps,
-        )
-        files.write_json(path, {**comparison, "regime": job.regime})

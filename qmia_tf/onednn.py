@@ -10,6 +10,8 @@ bits of a trained weight follow from both.
 import contextlib
 import functools
 import os
+import pathlib
+import platform
 import sys
 
 from qmia_tf.errors import InputError
@@ -59,9 +61,24 @@ def _processors():
 def record() -> dict:
     """What config.json and checkpoints say of the process that trained.
 
-    Returns: onednn, a bool, and intra_op_threads, an int.
+    Returns: onednn, a bool, intra_op_threads, an int, and processor, a text.
     """
-    return {"onednn": is_on(), "intra_op_threads": threads()}
+    return {
+        "onednn": is_on(),
+        "intra_op_threads": threads(),
+        "processor": processor(),
+    }
+
+
+def processor() -> str:
+    """Names this machine's processor, as its system does."""
+    with contextlib.suppress(OSError):
+        # Elsewhere than on Linux there is no such file.
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, name = line.partition(":")
+            if key.strip() == "model name":
+                return name.strip()
+    return platform.processor() or platform.machine()
 
 
 def is_record(value) -> bool:

@@ -93,6 +93,7 @@ class Computed(TypedDict, total=False):
 
     onednn: bool
     intra_op_threads: Count
+    processor: Line
 
 
 class RunConfig(TypedDict):
@@ -104,6 +105,7 @@ class RunConfig(TypedDict):
     model: ModelConfig
     recipe: RecipeConfig
     seed: ModelSeed
+    quantizers: NotRequired[dict[str, Count]]
     tensorflow: NotRequired[Computed]
 
 

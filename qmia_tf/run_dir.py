@@ -17,7 +17,11 @@ TRAINED = "keras"
 # Of config.json: how TensorFlow computed. Nothing follows from it that
 # another run would have to share, so it is no part of the configuration.
 COMPUTED = "tensorflow"
+# Of config.json: the versions of the quantizers. One that is not named there
+# is of version 1.
+QUANTIZERS = "quantizers"
 CHECKPOINT_NAME = re.compile(r"epoch_(\d+)\.keras")
+MISMATCHED_NAME = re.compile(r"references_(w\d+a\d+)")
 
 
 def require_audit(path) -> pathlib.Path:
@@ -55,7 +59,9 @@ class RunDir(os.PathLike):
         parity: their codes compared with those of the trained model.
         outputs: folder of what targets answered.
         inside: folder of what their holder reads inside of them.
-        references: folder of the run directories of reference models.
+        references: folder of the run directories of reference models;
+            references_wWaA beside it holds those of other bits.
+        reference_margins: folder of margins made from their outputs.
         tfprivacy: folder of tensorflow-privacy's own tables.
         audit: what every table and figure is made from.
     """
@@ -76,6 +82,7 @@ class RunDir(os.PathLike):
         self.inside = self.path / "inside"
         self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
+        self.reference_margins = self.path / "reference_margins"
         self.tfprivacy = self.path / "tfprivacy"
         self.audit = self.path / "audit.json"
 
@@ -149,9 +156,26 @@ class RunDir(os.PathLike):
         """Where a target's labels of augmented queries are."""
         return self.augmented / f"{target}.npz"
 
-    def reference(self, number: int) -> "RunDir":
-        """The run directory of a reference model, counted from 0."""
-        return RunDir(self.references / f"r{number:02d}")
+    def reference(self, number: int, bits: str | None = None) -> "RunDir":
+        """The run directory of a reference model, counted from 0.
+
+        Args:
+            bits: such as "w32a32", of a mismatched one; None is the run's.
+        """
+        return RunDir(self.references_of(bits) / f"r{number:02d}")
+
+    def references_of(self, bits: str | None) -> pathlib.Path:
+        """The folder of the reference models of these bits; see reference."""
+        folder = self.references
+        return folder.with_name(f"{folder.name}_{bits}") if bits else folder
+
+    def mismatched_references(self) -> dict[str, pathlib.Path]:
+        """Finds the folders of references of other bits: bits -> folder."""
+        matches = [
+            (MISMATCHED_NAME.fullmatch(path.name), path)
+            for path in sorted(self.path.glob(f"{self.references.name}_*"))
+        ]
+        return {match[1]: path for match, path in matches if match}
 
     def open(self, config) -> "RunDir":
         """Opens the directory for exactly one configuration.
@@ -194,7 +218,10 @@ class RunDir(os.PathLike):
                 f"{self.config} is no configuration: choose another --run_dir"
             )
         stored.pop(COMPUTED, None)
-        return differences(stored, json.loads(json.dumps(config)))
+        wanted = json.loads(json.dumps(config))
+        return differences(
+            _with_versions(stored, wanted), _with_versions(wanted, stored)
+        )
 
     def _require_no_products(self):
         products = (
@@ -207,6 +234,14 @@ class RunDir(os.PathLike):
                 f"{self} holds {there[0]} but no {self.config.name}, so "
                 "nobody knows what made it: choose another --run_dir"
             )
+
+
+def _with_versions(config, other):
+    """The configuration with a version of each quantizer that either names."""
+    own, others = config.get(QUANTIZERS, {}), other.get(QUANTIZERS, {})
+    if not (isinstance(own, dict) and isinstance(others, dict)):
+        return config
+    return {**config, QUANTIZERS: {**dict.fromkeys(others, 1), **own}}
 
 
 def differences(stored, wanted, prefix="") -> list[str]:

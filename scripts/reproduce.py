@@ -9,7 +9,8 @@ Prints the plan: one line a run, what of it is done, what is to do, and about
 how long that takes. Then goes through the runs, OUT/DATASET/REGIME/MODEL-seedK,
 one stage after another: train, export, parity, attack, and a sweep over stored
 epochs for the leak at equal accuracy. If it is stopped, the same command goes
-on.
+on. --executor=process goes through --jobs of them at a time; a run that fails
+leaves its log, OUT/DATASET/REGIME/MODEL-seedK.log, and stops no other.
 
 The small files of each run go to --results. Tables, figures, pages and the
 generated parts of --pages are made from them. The recipe is the paper's; a
@@ -26,7 +27,13 @@ import sys
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import checkout, flag_values, options, program
+from qmia_tf.programs import (
+    checkout,
+    executor_options,
+    flag_values,
+    options,
+    program,
+)
 
 FLAGS = flags.FLAGS
 
@@ -86,6 +93,7 @@ def define_flags():
     flags.DEFINE_boolean(
         "report", True, "make report.html of each data set and regime"
     )
+    executor_options.define_flags()
     options.define_data_place()
 
 
@@ -112,6 +120,8 @@ def main(argv):
         results=FLAGS.results,
         pages=FLAGS.pages,
         report=FLAGS.report,
+        executor=FLAGS.executor,
+        resources=executor_options.resources(),
         data_dir=flag_values.value("data_dir"),
         download=flag_values.value("download"),
     )

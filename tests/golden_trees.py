@@ -39,7 +39,10 @@ class Names:
 
 
 NAMES = Names(
-    added=("targets[].holder", "targets[].forms"),
+    added=(
+        *("targets[].holder", "targets[].forms", "targets[].loss_tnr"),
+        *("targets[].references", "targets[].known_bits", "joint_of_all"),
+    ),
     ignored=(
         "schema_version",
         "versions",

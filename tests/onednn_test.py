@@ -103,7 +103,14 @@ class ProcessTest(parameterized.TestCase):
         )
         self.assertEqual(
             json.loads(first),
-            [value, {"onednn": value == "1", "intra_op_threads": 3}],
+            [
+                value,
+                {
+                    "onednn": value == "1",
+                    "intra_op_threads": 3,
+                    "processor": onednn.processor(),
+                },
+            ],
         )
         if value == "1":
             self.assertEmpty(said)
@@ -119,7 +126,11 @@ class RecordTest(parameterized.TestCase):
     def test_this_process(self):
         self.assertEqual(
             onednn.record(),
-            {"onednn": onednn.is_on(), "intra_op_threads": onednn.threads()},
+            {
+                "onednn": onednn.is_on(),
+                "intra_op_threads": onednn.threads(),
+                "processor": onednn.processor(),
+            },
         )
         self.assertTrue(onednn.is_record(onednn.record()))
         self.assertEqual(onednn.is_on(), os.environ[onednn.VARIABLE] == "1")

@@ -115,6 +115,19 @@ class OpenTest(Folder):
             RunDir(self.dir).open({**CONFIG, "seed": 1})
         self.assertIn("configuration (seed: 0 -> 1):", str(caught.exception))
 
+    def test_a_quantizer_that_is_not_named_is_of_version_1(self):
+        first = {**CONFIG, "quantizers": {"dorefa": 1, "residual": 1}}
+        RunDir(self.dir / "older").open(CONFIG)
+        RunDir(self.dir / "older").open(first)
+        RunDir(self.dir / "newer").open(first)
+        RunDir(self.dir / "newer").open(CONFIG)
+        second = {**CONFIG, "quantizers": {"dorefa": 2}}
+        for name in ("older", "newer"):
+            with self.assertRaisesRegex(
+                InputError, r"configuration \(quantizers.dorefa: 1 -> 2\)"
+            ):
+                RunDir(self.dir / name).open(second)
+
     def test_option_that_is_gone(self):
         RunDir(self.dir).open({"a": 1, "b": {"c": "x"}})
         with self.assertRaisesRegex(InputError, r'b\.c: "x" -> \(not set\)'):

@@ -12,7 +12,7 @@ from qmia_tf.outputs.layer_gradients import LayerGradients
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 TAKEN = (
-    *("outputs", "references", "parent", "second_outputs"),
+    *("outputs", "references", "parent"),
     *("inside", "gradients", "inside_references"),
 )
 

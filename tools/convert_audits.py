@@ -17,6 +17,7 @@ import numpy as np
 from qmia_tf import files, typed_json
 from qmia_tf.auditing.audit_result import (
     CONVERTIBLE,
+    LATER,
     SCHEMA_VERSION,
     AuditResult,
 )
@@ -97,7 +98,9 @@ def convert_audit(path):
             f"{', '.join(map(str, CONVERTIBLE))}: attack the run again"
         )
     tree = {**converted(stored, "audit"), "schema_version": SCHEMA_VERSION}
-    typed_json.decode(AuditResult, tree, source=str(path)).save(path)
+    typed_json.decode(AuditResult, tree, source=str(path), later=LATER).save(
+        path
+    )
 
 
 def convert_npz(path):

@@ -48,6 +48,16 @@ class References:
             )
         return self.tempered(temperature)
 
+    def first(self, count: int) -> "References":
+        """Returns the first `count` models."""
+        tempered = self.tempered
+        return References(
+            margins=self.margins[:count],
+            inside=self.inside[:count],
+            outside=self.outside[:count],
+            tempered=tempered and (lambda t: tempered(t)[:count]),
+        )
+
     def take(self, indices) -> "References":
         """Returns the references of some records: int or bool indices [M]."""
         tempered = self.tempered
@@ -75,7 +85,7 @@ class AttackInputs:
         references: of the N records.
         parent: outputs of the full-precision model, trained on the same
             members, for the N records.
-        second_outputs: of a second artefact of the same training run.
+        other_outputs: of other artefacts of the same training run.
         features: float [N, F], of the records themselves.
         inside: what the holder of the target reads about the N records.
         gradients: of the loss at every layer of the target.
@@ -90,7 +100,7 @@ class AttackInputs:
     noisy_labels: np.ndarray | None = None
     references: References | None = None
     parent: Outputs | None = None
-    second_outputs: Outputs | None = None
+    other_outputs: tuple[Outputs, ...] = ()
     features: np.ndarray | None = None
     inside: Inside | None = None
     gradients: LayerGradients | None = None

@@ -1,4 +1,4 @@
-"""The joint attack: two artefacts of one training run, queried together."""
+"""The joint attack: artefacts of one training run, queried together."""
 
 import numpy as np
 
@@ -11,28 +11,29 @@ from qmia_tf.outputs import Outputs
 
 
 def scores(inputs: AttackInputs) -> np.ndarray:
-    """Log-odds of membership, learned from the outputs of both artefacts.
+    """Log-odds of membership, learned from the outputs of all artefacts.
 
-    A logistic regression on the features of both and on how far their margins
-    are apart, fitted on the calibration half with its memberships; out-of-fold
-    there. The difference itself is a sum of what is there already; its size
-    is not.
+    A logistic regression on the features of each and on how far their margins
+    are from the first's, fitted on the calibration half with its memberships;
+    out-of-fold there. The difference itself is a sum of what is there already;
+    its size is not.
 
     Returns: float64 [N]; all NaN if there are too few records to learn from.
-    Raises: ValueError if there are no second outputs, or they are of other
+    Raises: ValueError if there are no other outputs, or they are of other
         records.
     Source: the idea of Li et al. (CompLeak), arXiv:2507.16872.
     """
-    first, second = inputs.outputs, inputs.second_outputs
-    if second is None:
+    first, others = inputs.outputs, inputs.other_outputs
+    if not others:
         raise ValueError("this attack needs the outputs of a second artefact")
-    if not np.array_equal(first.record_ids, second.record_ids):
-        raise ValueError(
-            "the two artefacts were queried about different records"
-        )
-    apart = np.abs(margins(first) - margins(second))
-    rows = np.column_stack([features(first), features(second), apart])
-    return _learned(rows, inputs)
+    parts = [features(first)]
+    for other in others:
+        if not np.array_equal(first.record_ids, other.record_ids):
+            raise ValueError(
+                "the two artefacts were queried about different records"
+            )
+        parts += [features(other), np.abs(margins(first) - margins(other))]
+    return _learned(np.column_stack(parts), inputs)
 
 
 def single_scores(inputs: AttackInputs) -> np.ndarray:

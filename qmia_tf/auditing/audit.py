@@ -17,6 +17,7 @@ from qmia_tf.auditing import (
     leak_comparison,
     leak_test,
     member_accuracy,
+    mismatched_references,
     risky_members,
     run_outputs,
     verdict,
@@ -32,10 +33,11 @@ from qmia_tf.auditing.audit_result import (
 from qmia_tf.auditing.auxiliary import (
     Auxiliary,
     make_attack_inputs,
-    with_second_outputs,
+    with_other_outputs,
 )
 from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.auditing.label_only_queries import Settings as LabelOnly
+from qmia_tf.auditing.mismatched_references import KnownBits
 from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.data.duplicates import EqualRecords
@@ -169,7 +171,10 @@ def audit(
         folder=folder,
         progress=progress,
     )
-    return _with_verdict(audited.audit, baseline=None)
+    target = audited.audit
+    if auxiliary is not None:
+        target = dataclasses.replace(target, references=auxiliary.matched)
+    return _with_verdict(target, baseline=None)
 
 
 def audit_outputs(
@@ -217,6 +222,7 @@ def audit_outputs(
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
     audited_targets, joint_attacks = [], []
+    known_bits: list[list[KnownBits]] = []
     for outputs in loaded:
         name = outputs.target
         say(f"{name}: {outputs.labels.size} records")
@@ -235,12 +241,18 @@ def audit_outputs(
         if config.output_forms and name not in repeated:
             audited = _with_forms(audited, outputs, known, config)
         audited_targets.append(audited)
+        known_bits.append([])
+        if known.mismatched and name not in repeated:
+            with terminal.working(f"{name}: mismatched references"):
+                known_bits[-1] = mismatched_references.compare(
+                    inputs, outputs, known, config
+                )
         others = [other for other in joint_with if other.target != name]
         if others and name not in repeated:
             with terminal.working(f"{name}: joint attack"):
                 joint_attacks += [
                     run_joint_attack(
-                        with_second_outputs(inputs, other), other.target
+                        with_other_outputs(inputs, other), other.target
                     )
                     for other in others
                 ]
@@ -278,8 +290,15 @@ def audit_outputs(
         versions=program_versions(),
         targets=_with_risky_members(
             [
-                dataclasses.replace(x, parity=compared.get(x.sha256))
-                for x in targets
+                dataclasses.replace(
+                    target,
+                    parity=compared.get(target.sha256),
+                    references=auxiliary.get(
+                        target.target, Auxiliary()
+                    ).matched,
+                    known_bits=gains,
+                )
+                for target, gains in zip(targets, known_bits, strict=True)
             ],
             loaded,
             config.seed,
@@ -288,6 +307,7 @@ def audit_outputs(
         agreements=fidelity.agreements(loaded, first=loaded[0].target),
         left_out=list(left_out),
         joint_attacks=[joint for joint in joint_attacks if joint is not None],
+        joint_of_all=_joint_of_all(loaded, joint_with, repeated, config.seed),
         references=sorted(
             {
                 reference.target
@@ -304,6 +324,18 @@ def audit_outputs(
     )
     result.save(run_dir.audit)
     return result
+
+
+def _joint_of_all(loaded, joint_with, repeated, seed):
+    """The attack on all artefacts at once, if there are three or more."""
+    first, *others = loaded
+    others = [x for x in others if x.target not in repeated]
+    if not joint_with or len(others) < 2:
+        return None
+    names = " + ".join(other.target for other in others)
+    with terminal.working("joint attack on all artefacts"):
+        inputs = make_attack_inputs(first, seed=seed)
+        return run_joint_attack(with_other_outputs(inputs, *others), names)
 
 
 def _with_forms(audited, outputs, known, config):

@@ -25,7 +25,10 @@ SCHEMA_VERSION = 7
 # Those that tools/convert_audits.py converts.
 CONVERTIBLE = (4, 5, 6)
 # Fields that files of this version may lack, for they were added to it.
-LATER = ("holder", "gradients", "forms")
+LATER = (
+    *("holder", "gradients", "forms", "joint_of_all", "loss_tnr"),
+    *("references", "known_bits"),
+)
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
@@ -146,6 +149,8 @@ class AuditResult:
             match.
         left_out: the targets that could not be queried.
         joint_attacks: the joint attacks on two artefacts.
+        joint_of_all: that on all artefacts of three or more, twins and other
+            kernels aside; None of fewer, and where it was not tried.
         references: names of the reference models that LiRA, RMIA and difficulty
             calibration were given; empty without them.
         duplicates: equal records among members and nonmembers; None if the
@@ -183,6 +188,7 @@ class AuditResult:
     repeated_records: RepeatedRecords | None
     comparison: LeakComparison | None
     gates: list[GateResult]
+    joint_of_all: JointAudit | None = None
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

@@ -1,17 +1,38 @@
 """Auxiliary knowledge: what an attacker has besides a target's outputs."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import AttackInputs, References
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.augmented_queries import AugmentedLabels
-from qmia_tf.attacks.margin import margins
+from qmia_tf.auditing.reference_margins import references_of, require_alike
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.inside import Inside
 from qmia_tf.outputs.layer_gradients import LayerGradients
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.statistics.held_out_thresholds import calibration_half
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceModels:
+    """Which reference models a target was compared with.
+
+    Attributes:
+        models: how many were used.
+        available: how many there are.
+        bits: of their weights and activations, such as "w4a4"; of several
+            kinds each; empty where not known, as of outputs in files.
+        target: what was queried of them: "keras", their Keras models, or the
+            export scheme of their files; null where not known.
+    """
+
+    models: int
+    available: int
+    bits: list[str]
+    target: str | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,6 +45,11 @@ class Auxiliary:
         references: outputs of reference models: their members are the
             records that trained them, their nonmembers those that did not.
             Records that they were not queried about stay unknown.
+        margins_folder: where their margins are kept; None keeps them in
+            memory.
+        kind: of the references; None where not known.
+        mismatched: references of other bits than the target's, and of which
+            kind they are: what an attacker has who does not know the bits.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
         inside: what the holder of the target reads.
@@ -35,13 +61,24 @@ class Auxiliary:
 
     augmented_labels: AugmentedLabels | None = None
     noisy_labels: AugmentedLabels | None = None
-    references: tuple[Outputs, ...] = ()
+    references: tuple[Outputs | UnreadOutputs, ...] = ()
+    margins_folder: pathlib.Path | None = None
+    kind: ReferenceModels | None = None
+    mismatched: tuple[tuple[ReferenceModels, tuple], ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
     inside: Inside | None = None
     gradients: LayerGradients | None = None
-    inside_references: tuple[Outputs, ...] = ()
+    inside_references: tuple[Outputs | UnreadOutputs, ...] = ()
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def matched(self) -> ReferenceModels | None:
+        """What `references` are; None if there are none."""
+        count = len(self.references)
+        if not count:
+            return None
+        return self.kind or ReferenceModels(count, count, [], None)
 
 
 def make_attack_inputs(
@@ -65,6 +102,7 @@ def unchecked_inputs(
     # In record order the result is that of any order of the records.
     outputs = outputs.in_record_order()
     features, inside = auxiliary.features, auxiliary.inside
+    folder = auxiliary.margins_folder
     gradients = auxiliary.gradients
     return AttackInputs(
         outputs=outputs,
@@ -72,73 +110,34 @@ def unchecked_inputs(
         seed=seed,
         augmented_labels=_aligned(auxiliary.augmented_labels, outputs),
         noisy_labels=_aligned(auxiliary.noisy_labels, outputs),
-        references=_references(auxiliary.references, outputs),
+        references=_references(auxiliary.references, outputs, folder),
         parent=auxiliary.parent and _same_records(auxiliary.parent, outputs),
         features=None if features is None else features[outputs.record_ids],
         inside=inside and inside.of_records(outputs.record_ids),
         gradients=gradients and gradients.of_records(outputs.record_ids),
-        inside_references=_references(auxiliary.inside_references, outputs),
+        inside_references=_references(
+            auxiliary.inside_references, outputs, folder
+        ),
     )
 
 
-def with_second_outputs(
-    inputs: AttackInputs, second_outputs: Outputs
-) -> AttackInputs:
-    """Adds the outputs of a second artefact of the same training run.
+def with_other_outputs(inputs: AttackInputs, *others: Outputs) -> AttackInputs:
+    """Adds the outputs of other artefacts of the same training run.
 
     Raises: InputError if they are about other records, members or labels.
     """
-    aligned = _same_records(second_outputs, inputs.outputs)
-    return dataclasses.replace(inputs, second_outputs=aligned)
+    aligned = tuple(_same_records(other, inputs.outputs) for other in others)
+    return dataclasses.replace(inputs, other_outputs=aligned)
 
 
 def _aligned(labels, outputs):
     return labels and labels.aligned(outputs.record_ids)
 
 
-def _references(reference_outputs, outputs):
+def _references(reference_outputs, outputs, folder):
     if not reference_outputs:
         return None
-    shape = len(reference_outputs), outputs.labels.size
-    inside, outside = np.zeros(shape, bool), np.zeros(shape, bool)
-    indices = []
-    for row, reference in enumerate(reference_outputs):
-        ours, theirs = _known_records(reference, outputs)
-        indices.append((ours, theirs))
-        inside[row, ours] = reference.members[theirs]
-        outside[row, ours] = ~reference.members[theirs]
-
-    def tempered(temperature):
-        known = np.zeros(shape, np.float32)
-        for row, (ours, theirs) in enumerate(indices):
-            part = reference_outputs[row].take(theirs)
-            known[row, ours] = margins(part, temperature=temperature)
-        return known
-
-    return References(tempered(1.0), inside, outside, tempered)
-
-
-def _known_records(reference, outputs):
-    """Indices of the records that both know, in the target and in it."""
-    _, ours, theirs = np.intersect1d(
-        outputs.record_ids, reference.record_ids, return_indices=True
-    )
-    part = reference.take(theirs)
-    if not ours.size:
-        raise InputError(
-            f"reference {reference.target!r} was queried about none of "
-            f"the records of {outputs.target!r}: is it of the same data "
-            "set?"
-        )
-    _check_alike(part, outputs.take(ours), f"reference {reference.target!r}")
-    # Then its outputs would give the memberships away directly.
-    if np.array_equal(part.members, outputs.members):
-        raise InputError(
-            f"reference {reference.target!r} was trained on the very "
-            f"members of {outputs.target!r}: give models of other splits, "
-            "as qmia references trains them"
-        )
-    return ours, theirs
+    return references_of(reference_outputs, outputs, folder=folder)
 
 
 def _same_records(other, outputs):
@@ -154,24 +153,10 @@ def _same_records(other, outputs):
             "both about the same data and split"
         )
     other = other.take(theirs)
-    _check_alike(other, outputs, what)
+    require_alike(other, outputs, what)
     if not np.array_equal(other.members, outputs.members):
         raise InputError(
             f"{what} was trained on other members: give the full-precision "
             "run of the same data and --split_seed"
         )
     return other
-
-
-def _check_alike(one, other, what):
-    if one.classes != other.classes:
-        raise InputError(
-            f"{what} knows {one.classes} classes, not {other.classes}"
-        )
-    wrong = np.flatnonzero(one.labels != other.labels)
-    if wrong.size:
-        raise InputError(
-            f"{what} has label {one.labels[wrong[0]]} for record "
-            f"{one.record_ids[wrong[0]]}, not {other.labels[wrong[0]]} "
-            f"({wrong.size} such records): is it of the same data set?"
-        )

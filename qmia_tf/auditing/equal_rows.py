@@ -1,5 +1,7 @@
 """Does a leak depend on whether equal rows of outputs are copies?"""
 
+import dataclasses
+
 import numpy as np
 
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
@@ -33,8 +35,10 @@ def doubt(
     inside = int(np.sum(rows & outputs.members))
     outside = int(np.sum(rows & ~outputs.members))
     if min(inside, outside) >= FEWEST:
+        # Of fewer records, for this once.
+        in_memory = dataclasses.replace(auxiliary, margins_folder=None)
         inputs = make_attack_inputs(
-            outputs.take(rows), auxiliary, seed=config.seed
+            outputs.take(rows), in_memory, seed=config.seed
         )
         again = audit_target(
             inputs,

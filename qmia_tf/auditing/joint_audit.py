@@ -1,4 +1,4 @@
-"""The joint attack audited: does a second artefact give away more?"""
+"""The joint attack audited: do further artefacts give away more?"""
 
 import dataclasses
 
@@ -12,18 +12,18 @@ from qmia_tf.statistics.intervals import Estimate
 
 @dataclasses.dataclass(frozen=True)
 class JointAudit:
-    """The joint attack on two artefacts, against the attack on the first.
+    """The joint attack on artefacts, against the attack on the first.
 
     The same trained attacker is given the outputs of the first alone and of
-    both, learns on the calibration half and is evaluated on the other.
+    all, learns on the calibration half and is evaluated on the other.
 
     Attributes:
         first: name of the target.
-        second: name of the other; "parent" is the full-precision model of
-            another run on the same members.
+        second: name of the other, of several joined by " + "; "parent" is
+            the full-precision model of another run on the same members.
         single_auc: AUC of a trained attacker (logistic regression) that sees
             the outputs of the first.
-        joint_auc: of the same attacker with the outputs of both.
+        joint_auc: of the same attacker with the outputs of all.
         gain: joint_auc - single_auc, paired DeLong interval.
         p_value: two-sided, of no gain.
         members: how many members were evaluated.
@@ -41,11 +41,11 @@ class JointAudit:
 
 
 def run_joint_attack(inputs: AttackInputs, second: str) -> JointAudit | None:
-    """Compares an attacker with one artefact to one with two.
+    """Compares an attacker with one artefact to one with several.
 
     Args:
-        inputs: of the first, with second_outputs.
-        second: name of the second.
+        inputs: of the first, with other_outputs.
+        second: name of the others.
     Returns: None if there are too few records to learn from.
     """
     evaluated = ~inputs.calibration

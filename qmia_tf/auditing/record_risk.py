@@ -11,10 +11,14 @@ from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.intervals import LEVEL
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
+from qmia_tf.statistics import auc, loss_traces
+from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.risk import Risk, membership_probability
 
 REFERENCES = "references"
+# LT-IQR. It takes the losses of every epoch: the trainer's own view.
+LOSS_TRACE = "loss_trace"
 # Scores with more than two values that learn from no memberships.
 SCORES = {
     attack.name: attack
@@ -51,6 +55,16 @@ class RecordRisks:
     risk: Risk
     level: float
 
+    @property
+    def is_of_trainer(self) -> bool:
+        """Whether only who trained the model can compute the score."""
+        return self.score == LOSS_TRACE
+
+    @property
+    def auc(self) -> Estimate:
+        """How well the score tells members from nonmembers."""
+        return auc.auc(self.scores, self.outputs.members)
+
     def by_risk(self) -> np.ndarray:
         """Row numbers [N], highest risk first: by probability, score, id."""
         ids = self.outputs.record_ids
@@ -66,7 +80,8 @@ def measure(
     outputs: Outputs,
     *,
     score: str = "margin",
-    references: Collection[Outputs] = (),
+    references: Collection[Outputs | UnreadOutputs] = (),
+    losses: np.ndarray | None = None,
     seed: int = 0,
     run: str = "",
     level: float = LEVEL,
@@ -74,26 +89,32 @@ def measure(
     """Scores every record and calibrates its score.
 
     Args:
-        score: key of SCORES.
+        score: key of SCORES, or LOSS_TRACE.
+        losses: float [E, N], of the records in record order after each of E
+            epochs, for LOSS_TRACE.
         references: of reference models, for the scores that need them.
         seed: of the two halves.
         level: coverage of each interval.
     Raises: InputError if there is no such score, it needs reference models and
         there are none, or fewer than two members or nonmembers have it.
     """
-    if score not in SCORES:
+    if score not in (*SCORES, LOSS_TRACE):
         raise InputError(
-            f"no score {score!r}: choose one of {', '.join(SCORES)}"
+            f"no score {score!r}: choose one of "
+            f"{', '.join((*SCORES, LOSS_TRACE))}"
         )
     inputs = make_attack_inputs(
         outputs, Auxiliary(references=tuple(references)), seed=seed
     )
-    if SCORES[score].missing(inputs):
+    if score == LOSS_TRACE:
+        scores = _loss_trace_scores(losses)
+    elif SCORES[score].missing(inputs):
         raise InputError(
             f"score {score!r} needs reference models: train some with "
             "qmia references, or choose another score"
         )
-    scores = SCORES[score].scores(inputs)
+    else:
+        scores = SCORES[score].scores(inputs)
     has_score = ~np.isnan(scores)
     outputs, scores = inputs.outputs.take(has_score), scores[has_score]
     members = outputs.members
@@ -107,6 +128,17 @@ def measure(
         risk=membership_probability(scores, members, seed=seed, level=level),
         level=level,
     )
+
+
+def _loss_trace_scores(losses):
+    if losses is None or len(losses) < loss_traces.FEWEST:
+        count = 0 if losses is None else len(losses)
+        raise InputError(
+            f"score {LOSS_TRACE!r} needs the losses of {loss_traces.FEWEST} "
+            f"epochs or more, and there are {count}: train with qmia train "
+            "--keep_every=1 in another --run_dir, or choose another score"
+        )
+    return loss_traces.interquartile_range(losses)
 
 
 def check_comparable(after: RecordRisks, before: RecordRisks):

@@ -9,9 +9,15 @@ from qmia_tf import terminal
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
-from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
+from qmia_tf.auditing import (
+    attack_evaluation,
+    class_audits,
+    leak_test,
+    loss_tail,
+)
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import (
+    NOT_GIVEN,
     AttackLeftOut,
     GradientAudit,
     HolderAudit,
@@ -19,9 +25,6 @@ from qmia_tf.auditing.target_result import (
     TargetAudit,
 )
 from qmia_tf.statistics.auc import auc_value
-
-# Why an inside is not there, where nobody said it.
-NOT_READ = "only outputs were given"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,13 +114,14 @@ def audit_target(
         parity=None,
         risky_members=[],
         leak=leak,
+        loss_tnr=loss_tail.loss_tnr(outputs, seed=inputs.seed),
         holder=_holder_audit(
             of_holder,
             missing_of_holder,
             inputs,
             gap=scored[0],
             strata=strata,
-            reason=reasons.get("inside", NOT_READ),
+            reason=reasons.get("inside", NOT_GIVEN),
         ),
     )
     return AuditedTarget(

@@ -6,10 +6,13 @@ from typing import Annotated
 import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.form_leaks import FormLeak
 from qmia_tf.auditing.leak_test import LeakTest
+from qmia_tf.auditing.loss_tail import LossTnr
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
+from qmia_tf.auditing.mismatched_references import KnownBits
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
@@ -21,6 +24,10 @@ from qmia_tf.statistics.low_fpr_rates import RocBand, TprAtFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
+
+# Why nothing was read inside of a target: HolderAudit.reason.
+NOT_GIVEN = "only outputs were given"
+NOT_WANTED = "it was switched off"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,6 +262,14 @@ class TargetAudit:
         forms: what coarser outputs would hide from who queries, and what
             they cost the user, the coarsest first; empty if it was switched
             off, of repeated outputs, and in audits that do not say so.
+        loss_tnr: how many nonmembers have a loss that hardly any member
+            reaches: no attack, and no estimate of one; empty in audits that
+            do not say so.
+        references: the reference models that attacks which need some, and
+            quantile regression, had; None without them, and in audits that do
+            not say so.
+        known_bits: what these gain over references of other bits, one a kind
+            of those; empty without them.
     """
 
     target: str
@@ -284,6 +299,9 @@ class TargetAudit:
     leak: LeakTest | None
     holder: HolderAudit | None = None
     forms: list[FormLeak] = dataclasses.field(default_factory=list)
+    loss_tnr: list[LossTnr] = dataclasses.field(default_factory=list)
+    references: ReferenceModels | None = None
+    known_bits: list[KnownBits] = dataclasses.field(default_factory=list)
 
     @property
     def size_mb(self) -> float | None:

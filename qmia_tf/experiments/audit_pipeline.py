@@ -16,8 +16,9 @@ from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig, RecordFacts
 from qmia_tf.auditing.audit_result import CalibrationRecords
-from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.auditing.auxiliary import Auxiliary, ReferenceModels
 from qmia_tf.auditing.run_outputs import repeated
+from qmia_tf.auditing.target_result import NOT_GIVEN, NOT_WANTED
 from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
@@ -27,7 +28,9 @@ from qmia_tf.experiments import gradient_queries
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
 from qmia_tf.outputs.inside import Inside
 from qmia_tf.outputs.layer_gradients import LayerGradients
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.report.reported_audit import Audit
+from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import inside_queries, queries
 from qmia_tf.targets.unopened_model import UnopenedModel
 
@@ -41,11 +44,13 @@ NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 OTHER_KERNELS = "only the Keras model and files under default kernels get them"
 NO_RECORDS = "only outputs were given"
 NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+ONLY_MISMATCHED = (
+    "there are only mismatched ones, which are compared with matched ones; "
+    "qmia references trains those"
+)
 OTHER_KERNELS_INSIDE = (
     "only the Keras model and files under default kernels are read"
 )
-NOT_WANTED = "it was switched off"
-NO_MODEL = "only outputs were given"
 # What a line says of what cannot be read inside.
 HELD = {"inside": "what lies inside is", "gradients": "gradients are"}
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
@@ -96,16 +101,21 @@ class Knowledge:
 
     Attributes:
         references: gives the outputs of reference models for a target.
+        kind: says which models those are; None where that is not known.
+        mismatched: gives references of other bits than the target's; see
+            Auxiliary.
         inside_references: gives for a target what the holder of its reference
             models computes, or why that is not known.
         parent: outputs of the full-precision model of the same members.
         first_is_parent: whether the first target is that model.
     """
 
-    references: Callable[[Outputs], tuple[Outputs, ...]]
-    inside_references: Callable[[Outputs], tuple[Outputs, ...] | str] = (
+    references: Callable[[Outputs], tuple[UnreadOutputs, ...]]
+    inside_references: Callable[[Outputs], tuple[UnreadOutputs, ...] | str] = (
         lambda outputs: ()
     )
+    kind: Callable[[Outputs], ReferenceModels | None] = lambda outputs: None
+    mismatched: Callable[[Outputs], tuple] = lambda outputs: ()
     parent: Outputs | None = None
     first_is_parent: bool = False
 
@@ -164,7 +174,8 @@ def audit(
     queried = query_targets(checks, targets, config, run_dir=run_dir, say=say)
     outputs = queried.outputs
     auxiliary = {
-        x.target: _auxiliary(x, checks, queried, knowledge) for x in outputs
+        x.target: _auxiliary(x, checks, queried, knowledge, run_dir)
+        for x in outputs
     }
     joint_with = [*outputs[:1], knowledge.parent]
     facts = RecordFacts(calibration=calibration, pictures=pictures)
@@ -304,7 +315,7 @@ def require_same(one: Outputs, other: Outputs):
             )
 
 
-def _auxiliary(outputs, checks, queried, knowledge):
+def _auxiliary(outputs, checks, queried, knowledge, run_dir):
     name, parent = outputs.target, knowledge.parent
     inside, reasons = queried.inside.get(name), queried.reasons[name]
     exact = knowledge.inside_references(outputs) if inside else ()
@@ -312,8 +323,15 @@ def _auxiliary(outputs, checks, queried, knowledge):
         reasons, exact = {**reasons, "inside_references": exact}, ()
     if knowledge.first_is_parent and name != queried.outputs[0].target:
         parent = queried.outputs[0]
+    references = knowledge.references(outputs)
+    mismatched = knowledge.mismatched(outputs)
+    if mismatched and not references:
+        reasons = {**reasons, "references": ONLY_MISMATCHED}
     return Auxiliary(
-        references=knowledge.references(outputs),
+        references=references,
+        margins_folder=RunDir(run_dir).reference_margins,
+        kind=knowledge.kind(outputs),
+        mismatched=mismatched,
         parent=parent,
         features=checks and checks.features,
         inside=inside,
@@ -338,7 +356,7 @@ def _reasons(target, checks, config):
         why = OTHER_KERNELS
     reasons = {} if why is None else dict.fromkeys(AUGMENTED, why)
     if not is_model or target.is_saved:
-        reasons["inside"] = NO_MODEL
+        reasons["inside"] = NOT_GIVEN
     elif not config.inside:
         reasons["inside"] = NOT_WANTED
     elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:

@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from qmia_tf import files, run_config
+from qmia_tf import files, quantizers, run_config
 from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.run_dir import RunDir
+from qmia_tf.models.network_bits import Bits
+from qmia_tf.run_dir import QUANTIZERS, RunDir
 from qmia_tf.training import recipes
 
 SCHEMA_VERSION = 1
@@ -76,15 +77,32 @@ def describe(
         "model": {
             "stem": recipe.stem,
             "width": recipe.width,
-            "weight_bits": bits.weight,
-            "activation_bits": bits.activation,
-            "first_last_bits": bits.first_last,
-            "residual_bits": bits.residual,
-            "gradient_bits": bits.gradient,
-            "clip": bits.clip,
+            **describe_bits(bits),
         },
         "recipe": _plain(recipe),
         "seed": seed,
+        QUANTIZERS: quantizer_versions(bits),
+    }
+
+
+def quantizer_versions(bits) -> dict[str, int]:
+    """Gives the versions of the quantizers that a network is trained with.
+
+    Args:
+        bits: resnet.Bits.
+    """
+    return {name: quantizers.VERSIONS[name] for name in bits.quantizers}
+
+
+def describe_bits(bits: Bits) -> dict:
+    """Gives what config.json says of the bits of a model."""
+    return {
+        "weight_bits": bits.weight,
+        "activation_bits": bits.activation,
+        "first_last_bits": bits.first_last,
+        "residual_bits": bits.residual,
+        "gradient_bits": bits.gradient,
+        "clip": bits.clip,
     }
 
 

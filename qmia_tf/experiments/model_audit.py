@@ -7,6 +7,7 @@ DIR/audit.json
 """
 
 import contextlib
+import functools
 import pathlib
 import tempfile
 
@@ -18,7 +19,11 @@ from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError, option
-from qmia_tf.experiments import audit_pipeline, audit_sources
+from qmia_tf.experiments import (
+    audit_pipeline,
+    audit_sources,
+    reference_outputs,
+)
 from qmia_tf.experiments import calibration_overlap as own_calibration
 from qmia_tf.experiments.audit_pipeline import (
     NOT_IMAGES,
@@ -26,6 +31,7 @@ from qmia_tf.experiments.audit_pipeline import (
     RecordChecks,
 )
 from qmia_tf.outputs import saved_outputs
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing, sanity_checks
@@ -187,7 +193,10 @@ def audit(
         return audit_pipeline.audit(
             checks,
             queried,
-            Knowledge(lambda answered: _references(references, answered)),
+            Knowledge(
+                lambda answered: _references(references, answered),
+                inside_references=lambda answered: _exact(references, answered),
+            ),
             config,
             run_dir=folder,
             run_config=run_config,
@@ -259,10 +268,16 @@ def _models(targets, data, about_models, say, **of_litert):
 
 
 def _references(paths, answered):
-    """Reads outputs of reference models for the same records."""
+    """Checks outputs of reference models for the same records."""
     if files.is_path(paths):
         paths = [paths]
-    loaded = tuple(saved_outputs.reference(path, answered) for path in paths)
+    loaded = tuple(
+        UnreadOutputs.checked(
+            pathlib.Path(path),
+            functools.partial(saved_outputs.reference, path, answered),
+        )
+        for path in paths
+    )
     names = [reference.target for reference in loaded]
     for name in names:
         if names.count(name) > 1:
@@ -270,6 +285,13 @@ def _references(paths, answered):
                 f"two references are called {name!r}: rename one of the files"
             )
     return loaded
+
+
+def _exact(paths, answered):
+    """What the holders of the reference models compute, or why not."""
+    paths = [paths] if files.is_path(paths) else paths
+    found = [reference_outputs.inside_file(path, "") for path in paths]
+    return reference_outputs.exact_of(found, _references(paths, answered))
 
 
 def _config(answered, names, data, said):

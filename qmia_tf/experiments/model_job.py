@@ -28,8 +28,10 @@ def writing(folder) -> Iterator[None]:
         # In a worker, which nobody started it in.
         quiet.start_tensorflow()
     with locks.writing(folder, wait=ORPHAN_SECONDS):
-        yield
-    free_memory()
+        try:
+            yield
+        finally:
+            free_memory()
 
 
 def train(folder, dataset, config, *, tensorboard_every: int = 0) -> None:

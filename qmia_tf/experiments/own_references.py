@@ -1,6 +1,7 @@
 """Reference models of a user's own network: train, query, keep, one by one.
 
     DIR/r00.npz, r01.npz, ...   outputs of each model about all records
+    DIR/inside/                 what its holder reads: exact logits
 
 Model number n and its half follow from the seed and n alone. They come in
 pairs that swap halves, so that each record trains exactly half of the models.
@@ -21,7 +22,12 @@ from qmia_tf.errors import InputError, option
 from qmia_tf.experiments.audit_sources import Reading, load_sides
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.saved_outputs import REFERENCE_OF
-from qmia_tf.targets import listing, measured_options, queries
+from qmia_tf.targets import (
+    inside_queries,
+    listing,
+    measured_options,
+    queries,
+)
 
 # In Outputs.info: what draws the half and starts the training.
 SEED = "reference_seed"
@@ -101,7 +107,7 @@ def references(
                 model_seed,
             )
             reference = _query(
-                model, path.stem, records, inside, options, allow_chance
+                model, path, records, inside, options, allow_chance, say
             )
             reference.info.update(
                 {REFERENCE_OF: records.fingerprint, SEED: model_seed}
@@ -148,18 +154,29 @@ def _is_made(path, records, inside, seed):
     if not path.exists():
         return False
     stored = outputs.load(path)
-    if stored.info.get(REFERENCE_OF) == records.fingerprint:
-        if stored.info.get(SEED) == seed:
-            if np.array_equal(stored.members, inside):
-                return True
-    raise InputError(
-        f"{path} is a reference model of other records or another seed: choose "
-        f"another {option('out')}, or delete it"
+    compared = (
+        ("fingerprint", stored.info.get(REFERENCE_OF), records.fingerprint),
+        ("seed", stored.info.get(SEED), seed),
+        ("training records", stored.members.sum(), inside.sum()),
     )
+    changes = [
+        f"{name}: {str(theirs)[:12]} -> {str(ours)[:12]}"
+        for name, theirs, ours in compared
+        if theirs != ours
+    ]
+    if not changes and not np.array_equal(stored.members, inside):
+        count = np.sum(stored.members != inside)
+        changes = [f"training records: {count} others"]
+    if changes:
+        raise InputError(
+            f"{path} is another reference model ({'; '.join(changes)}): choose "
+            f"another {option('out')}, or delete it"
+        )
+    return True
 
 
 def _query(
-    model, name, records: Records, inside, options, allow_chance
+    model, path, records: Records, inside, options, allow_chance, say
 ) -> Outputs:
     """Queries a model about all records, as an audit would."""
     about = Records.numbered(
@@ -171,12 +188,23 @@ def _query(
         class_names=records.class_names,
         is_order_assumed=records.is_order_assumed,
     )
+    name = path.stem
     listed = listing.list_model(name, model, options, numbers=about.numbers)
     target = listed.open()
     try:
         answered = queries.outputs_of(
             target, about, query_count=None if allow_chance else len(inside)
         )
+        try:
+            inside_queries.read(
+                listed,
+                answered,
+                about,
+                run_dir=path.parent,
+                with_activations=False,
+            )
+        except InputError as error:
+            say(f"{name}: what lies inside is not read: {error}")
     finally:
         listed.close()
     if not allow_chance:

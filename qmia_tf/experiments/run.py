@@ -174,6 +174,7 @@ def attack_run(
     kernels=("default",),
     device_outputs=(),
     references=None,
+    mismatched_references=None,
     parent=None,
     label_only: label_only_queries.Settings | None = LABEL_ONLY,
     inside: bool = True,
@@ -198,7 +199,10 @@ def attack_run(
         device_outputs: .npz files of outputs from another machine
             (qmia edge), audited with the run's own.
         references: run directories or .npz files of outputs of reference
-            models; None takes the run's own (reference_models.train), if any.
+            models, or folders of run directories; None takes the run's own
+            (reference_models.train), if any.
+        mismatched_references: the same of models of other bits than the
+            run's: what knowing the bits is worth.
         parent: directory of the full-precision run on the same members; it
             also takes part in the joint attack with each target. A
             full-precision run is the parent of its own files.
@@ -227,7 +231,11 @@ def attack_run(
         used_names=run_targets.target_names(run_dir),
     )
     knowledge = knowledge_of(
-        run_dir, run_config, references=references, parent=parent
+        run_dir,
+        run_config,
+        references=references,
+        mismatched_references=mismatched_references,
+        parent=parent,
     )
     run_dir.require_model()
     keras, *others = run_targets.list_targets(
@@ -261,7 +269,12 @@ def attack_run(
 
 
 def knowledge_of(
-    run_dir, run_config: dict, *, references=None, parent=None
+    run_dir,
+    run_config: dict,
+    *,
+    references=None,
+    mismatched_references=None,
+    parent=None,
 ) -> Knowledge:
     """What is known about the targets of a run, as attack_run takes it.
 
@@ -269,10 +282,15 @@ def knowledge_of(
         none.
     """
     references = reference_outputs.RunReferences(
-        run_dir, references, fingerprint=run_config["dataset"]["fingerprint"]
+        run_dir,
+        references,
+        mismatched=mismatched_references,
+        fingerprint=run_config["dataset"]["fingerprint"],
     )
     return Knowledge(
         references=references.of,
+        kind=references.kind_of,
+        mismatched=references.mismatched_of,
         inside_references=references.inside_of,
         parent=None if parent is None else _parent_outputs(parent),
         first_is_parent=parent is None and _is_full_precision(run_config),

@@ -8,6 +8,7 @@ import dataclasses
 import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from qmia_tf import files, terminal, typed_json
 from qmia_tf.attacks import tfprivacy as privacy
@@ -26,6 +27,9 @@ JOBS = "qmia_tf.experiments.sweep_jobs"
 AUDIT_OPTIONS = {
     "kernels": ("default",),
     "label_only": label_only_queries.Settings(),
+    "inside": True,
+    "gradients": False,
+    "output_forms": True,
     "audit_seed": 0,
     "tfprivacy": privacy.THRESHOLD,
     "attack_options": None,
@@ -260,7 +264,29 @@ def _network(one):
     return one.dataset, one.recipe
 
 
+class _Record(TypedDict, total=False):
+    """stages.json of a run."""
+
+    seconds: dict[str, float]
+    schemes: list[str]
+    attack: dict
+    parent: str | None
+    audit_sha256: str
+
+
 def read_record(place: RunDir) -> dict:
-    """Reads stages.json of a run; empty if there is none."""
+    """Reads stages.json of a run; empty if there is none.
+
+    Raises: InputError if it is damaged.
+    """
     path = place.path / RECORD
-    return files.read_json(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    record = files.read_json(path)
+    typed_json.check(
+        _Record,
+        record,
+        source=str(path),
+        remedy="delete it: the stages of this run are done again",
+    )
+    return record

@@ -9,7 +9,9 @@ from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
-from qmia_tf.run_dir import COMPUTED, RunDir
+from qmia_tf.models.network_bits import Bits
+from qmia_tf.quantizers.grids import FLOAT_BITS
+from qmia_tf.run_dir import COMPUTED, QUANTIZERS, RunDir
 from qmia_tf.training import tensorboard_events
 
 VALIDATION_RECORDS = 5000
@@ -67,19 +69,14 @@ def _train_run(
         run_dir.last_checkpoint.unlink(missing_ok=True)
         _say_difference(run_dir)
         return False
-    from qmia_tf.models import resnet
     from qmia_tf.training import resumable_loop
 
+    _require_quantizers(run_dir, config)
     if not run_dir.last_checkpoint.exists():
         _note_computing(run_dir)
     resumable_loop.make_deterministic(config["seed"])
     recipe = configuration.recipe_of(config)
-    model = resnet.resnet18(
-        dataset.image_shape,
-        dataset.classes,
-        seed=config["seed"],
-        **config["model"],
-    )
+    model = new_model(dataset, config)
     evaluated = dataset.take(_drawn(split.nonmembers, config["seed"]))
     callbacks = []
     if tensorboard_every:
@@ -107,6 +104,18 @@ def _train_run(
     )
 
 
+def new_model(dataset: Dataset, config: dict):
+    """The run's network before training, a keras.Model."""
+    from qmia_tf.models import resnet
+
+    return resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
+    )
+
+
 def records_of(run_dir, dataset: Dataset, config: dict) -> Records:
     """Gives the records of a run, the members first.
 
@@ -120,6 +129,32 @@ def _note_computing(run_dir):
     path = RunDir(run_dir).config
     config = files.read_json(path)
     files.write_json(path, {**config, COMPUTED: onednn.record()})
+
+
+def _require_quantizers(run_dir, config):
+    """Refuses to train by another version of a quantizer than was asked for."""
+    model = config["model"]
+    bits = Bits(
+        model["weight_bits"],
+        model["activation_bits"],
+        model.get("first_last_bits"),
+        model.get("residual_bits"),
+        model.get("gradient_bits", FLOAT_BITS),
+        model["clip"],
+    )
+    here = configuration.quantizer_versions(bits)
+    stated = {**dict.fromkeys(here, 1), **config.get(QUANTIZERS, {})}
+    changes = [
+        f"{QUANTIZERS}.{name}: {stated[name]} -> {version}"
+        for name, version in here.items()
+        if version != stated[name]
+    ]
+    if changes:
+        raise InputError(
+            f"{run_dir} is of another version of qmia_tf, whose quantizers "
+            f"gave other numbers ({'; '.join(changes)}): train the run again "
+            "in another --run_dir, and its references with it"
+        )
 
 
 def _say_difference(run_dir):

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from qmia_tf.errors import InputError
-from qmia_tf.quantizers.grids import FLOAT_BITS, check_bits
+from qmia_tf.quantizers.grids import FLOAT_BITS, check_bits, resolves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +62,20 @@ class Bits:
         if not match:
             raise InputError(f"bits are written like w4a4, got {text!r}")
         return cls(int(match[1]), int(match[2]))
+
+    @property
+    def quantizers(self) -> tuple[str, ...]:
+        """Names of the quantizers that change anything in the network.
+
+        DoReFa's of gradients counts as that of weights.
+        """
+        used = {
+            "dorefa": resolves(self.weight) or resolves(self.gradient),
+            "symmetric": resolves(self.first_last),
+            "dorefa_activations": self.activation < FLOAT_BITS or self.clip,
+            "residual": resolves(self.residual),
+        }
+        return tuple(name for name, is_used in used.items() if is_used)
 
     @property
     def name(self) -> str:

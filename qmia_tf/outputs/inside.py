@@ -160,6 +160,24 @@ def outputs_sha256(outputs: Outputs) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
 
 
+def exact_outputs(path: pathlib.Path, outputs: Outputs) -> Outputs:
+    """What the holder of a model computes for records that it was asked.
+
+    Args:
+        path: of inside/TARGET.npz.
+        outputs: of the same model.
+    Returns: outputs of exact logits, in the same order.
+    Raises: InputError if there is no such file, or it belongs to others.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError("only its outputs were kept: make it anew")
+    seen = load(path)
+    if seen.info.get(OUTPUTS) != outputs_sha256(outputs):
+        raise InputError("what was read belongs to other outputs")
+    return seen.of_records(outputs.record_ids).outputs_of(outputs)
+
+
 def activations_file(path: pathlib.Path) -> pathlib.Path:
     """Where the activations of inside/TARGET.npz are."""
     return path.with_name(f"{path.stem}.activations.npy")

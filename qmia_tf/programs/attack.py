@@ -12,6 +12,10 @@ kernels cannot run is left out, and a line says so.
 - Reference models for LiRA, RMIA and difficulty calibration are those that
   qmia references trained for the run. --references=RUN,RUN2 gives others: runs
   on other halves of the same data.
+- Where there are references of other bits (qmia references --reference_bits),
+  audit.json also says what knowing the bits is worth.
+  --mismatched_references=FOLDER gives those of another run, such as the
+  references/ of the full-precision run of the same seeds.
 - --parent=RUN is the full-precision run on the same members.
 - --fail_if_auc_above and --fail_if_tpr_above end the program with status 1 if
   an artefact gives away more, with the whole interval of its strongest attack.
@@ -44,8 +48,14 @@ def define_flags():
     flags.DEFINE_list(
         "references",
         None,
-        "run directories, or .npz files of outputs, of reference models; "
-        "default: the run's own references/",
+        "run directories, folders of them, or .npz files of outputs, of "
+        "reference models; default: the run's own references/",
+    )
+    flags.DEFINE_list(
+        "mismatched_references",
+        None,
+        "the same, of models of other bits than the run's; default: the run's "
+        "own references_wWaA/",
     )
     flags.DEFINE_string(
         "parent", None, "the full-precision run on the same members"
@@ -64,6 +74,7 @@ def main(argv):
     for path in FLAGS.outputs:
         early_checks.require_outputs(path)
     early_checks.runs_or_outputs(FLAGS.references or ())
+    early_checks.runs_or_outputs(FLAGS.mismatched_references or ())
     if FLAGS.parent:
         early_checks.run(FLAGS.parent, with_data=False, is_trained=False)
     quiet.start_tensorflow()
@@ -80,6 +91,7 @@ def main(argv):
             name=FLAGS.name,
             device_outputs=FLAGS.outputs,
             references=FLAGS.references,
+            mismatched_references=FLAGS.mismatched_references,
             parent=FLAGS.parent,
             **attack,
         )

@@ -66,14 +66,35 @@ def run(run_dir, *, is_trained=True, with_data=True) -> dict:
     return config
 
 
+def tensorboard_every():
+    """Gives the argument of training_run.train_run of that name.
+
+    Raises: InputError if the tensorboard package is missing, or the number
+        is below 1.
+    """
+    from qmia_tf.training import tensorboard_events
+
+    if not value("tensorboard"):
+        return 0
+    tensorboard_events.require()
+    if value("tensorboard_every") < 1:
+        raise InputError(
+            "--tensorboard_every must be >= 1, got "
+            f"{value('tensorboard_every')}"
+        )
+    return value("tensorboard_every")
+
+
 def runs_or_outputs(paths):
     """Checks that run directories or files of outputs are there.
 
     Args:
-        paths: of them.
+        paths: of them, or of folders of run directories.
     Raises: InputError for the first that is not.
     """
-    for path in map(pathlib.Path, paths):
+    from qmia_tf.experiments import reference_outputs
+
+    for path in reference_outputs.expanded(paths):
         if path.suffix == ".npz":
             require_outputs(path)
         else:

@@ -18,7 +18,7 @@ def define_flags():
         flags.DEFINE_integer(
             "jobs",
             None,
-            "jobs at a time; default: as many as there are cores",
+            "jobs at a time; default: as many as cores and memory allow",
             lower_bound=1,
         )
         flags.DEFINE_integer(

@@ -319,25 +319,6 @@ def of_names(names, defaults):
     }
 
 
-def tensorboard_every():
-    """Returns the argument of run_training.train_run of that name.
-
-    Raises: InputError if the tensorboard package is missing, or the number
-        is below 1.
-    """
-    from qmia_tf.training import tensorboard_events
-
-    if not value("tensorboard"):
-        return 0
-    tensorboard_events.require()
-    if value("tensorboard_every") < 1:
-        raise InputError(
-            "--tensorboard_every must be >= 1, got "
-            f"{value('tensorboard_every')}"
-        )
-    return value("tensorboard_every")
-
-
 def attack():
     """Returns the arguments of experiment.attack_run that flags give.
 

@@ -22,7 +22,7 @@ import pathlib
 from absl import flags
 
 from qmia_tf import quiet, terminal
-from qmia_tf.programs import checkout, flag_values, options
+from qmia_tf.programs import checkout, early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 # Folder -> values of flags that are not given.
@@ -60,7 +60,7 @@ def define_flags():
 def main(argv):
     """Runs every stage for every network, then the report."""
     del argv
-    tensorboard_every = options.tensorboard_every()
+    tensorboard_every = early_checks.tensorboard_every()
     from qmia_tf.deploy import schemes
     from qmia_tf.models.network_bits import Bits
 

@@ -34,7 +34,7 @@ def define_flags():
         "margin",
         "such as margin, confidence, modified_entropy; with reference models "
         "difficulty, lira_offline, lira_online, which do not take easy for "
-        "member",
+        "member; loss_trace, the trainer's own view, of epochs that were kept",
     )
     flags.DEFINE_string(
         "baseline", None, "run directory of the full-precision model"
@@ -68,9 +68,13 @@ def main(argv):
             early_checks.run(place, is_trained=False, with_data=False)
             RunDir(place).require_outputs(target)
     from qmia_tf.auditing import record_risk
-    from qmia_tf.experiments import run_risk
+    from qmia_tf.experiments import configuration, run_risk
 
     common = {"score": FLAGS.score, "seed": FLAGS.seed}
+    if FLAGS.score == record_risk.LOSS_TRACE:
+        # Models of epochs may have to be queried.
+        quiet.start_tensorflow()
+        common["dataset"] = options.load_run_data(configuration.read(run_dir))
     risks = run_risk.of_run(run_dir, target=FLAGS.target, **common)
     before = None
     if FLAGS.baseline:

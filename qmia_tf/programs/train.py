@@ -14,7 +14,7 @@ minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 BITS = {
@@ -56,7 +56,7 @@ def main(argv):
     """Trains as the flags say."""
     del argv
     run_dir = flag_values.required("run_dir")
-    tensorboard_every = options.tensorboard_every()
+    tensorboard_every = early_checks.tensorboard_every()
     from qmia_tf.experiments import configuration, training_run
     from qmia_tf.models.network_bits import Bits
 

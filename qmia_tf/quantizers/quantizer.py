@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from qmia_tf.quantizers import VERSIONS
 from qmia_tf.quantizers.grids import Grid, check_bits, resolves
 
 
@@ -73,6 +74,11 @@ class Quantizer:
         """Returns the gradient of x for that of the value."""
         del kept
         return dy
+
+    @property
+    def version(self) -> int:
+        """The version of its numbers, see quantizers.VERSIONS."""
+        return VERSIONS.get(self.name, 1)
 
     @property
     def grid(self) -> Grid | None:

@@ -10,8 +10,9 @@ from qmia_tf.auditing.leak_test import LeakTest, LowRate
 from qmia_tf.report import advice, parent_changes
 from qmia_tf.report.advice import Check
 from qmia_tf.report.figures import leak_measure, series
-from qmia_tf.report.phrases import attack_title
+from qmia_tf.report.phrases import attack_title, reference_models
 from qmia_tf.report.run_list import Run, artefacts_of
+from qmia_tf.report.verdict_sentences import known_bits
 from qmia_tf.report.words import say
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics.intervals import Estimate
@@ -85,6 +86,30 @@ class Limit:
 
 
 @dataclasses.dataclass(frozen=True)
+class BitsGain:
+    """What knowing the bits of an artefact is worth to an attacker.
+
+    Attributes:
+        run: the name of its audit.
+        file: the target.
+        matched: the reference models of its bits, such as "8 of w4a4 (keras)".
+        mismatched: the others.
+        attack: that was compared, for people.
+        gain: of its AUC by the matched ones; the interval is paired and holds
+            for all attacks at once.
+        p_value: two-sided, of no difference, adjusted likewise.
+    """
+
+    run: str
+    file: str
+    matched: str
+    mismatched: str
+    attack: str
+    gain: Estimate
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Screen:
     """The answer about the models that were audited on one data set.
 
@@ -100,6 +125,8 @@ class Screen:
         change_by: the one attack that shows it; null if nothing is compared.
         rows: the artefacts; of many runs the model and its deployed file.
         left_out: how many artefacts have no row here.
+        known_bits: what knowing the bits is worth, where there are reference
+            models of other bits.
         limits: that were given for a pipeline, and what came of them.
         checks: what limits the answer, and what was checked and is well.
         next_steps: what to do now.
@@ -116,6 +143,7 @@ class Screen:
     change_by: str | None
     rows: list[Row]
     left_out: int
+    known_bits: list[BitsGain]
     limits: list[Limit]
     checks: list[Check]
     next_steps: list[str]
@@ -158,6 +186,7 @@ def _screen(runs, warnings):
     every = [(run, x) for run in runs for x in artefacts_of(run.audit)]
     worst = max((_verdict(x.leak) for _, x in every), key=RANK.index)
     first = every[0][1]
+    gains = [x for _, target in every for x in known_bits(target)]
     return Screen(
         dataset=runs[0].title,
         members=first.members,
@@ -166,13 +195,20 @@ def _screen(runs, warnings):
         verdict=worst,
         sentences=[
             *_answer(rows, every, worst),
+            *_holder(every),
             *_comparison(rows, compared_with, change_by),
+            *gains[:1],
         ],
         compared_with=compared_with,
         change_of=change_of,
         change_by=change_by,
         rows=rows,
         left_out=len(every) - len(rows),
+        known_bits=[
+            _gain(run, target, known)
+            for run, target in every
+            for known in target.known_bits
+        ],
         limits=[
             Limit(run.name, **vars(gate))
             for run in runs
@@ -204,6 +240,18 @@ def _row(artefact, change, *, alone):
         accuracy_members=target.accuracy_members,
         accuracy_nonmembers=target.accuracy_nonmembers,
         size_mb=target.size_mb,
+    )
+
+
+def _gain(run, target, known):
+    return BitsGain(
+        run=run.name,
+        file=target.target,
+        matched=reference_models(known.matched),
+        mismatched=reference_models(known.mismatched),
+        attack=attack_title(known.attack),
+        gain=known.gain,
+        p_value=known.p_value,
     )
 
 
@@ -259,6 +307,21 @@ def _answer(rows, every, worst):
         (_, target), *_ = top
         names = [x.target for _, x in top]
         yield say("answer", "cannot_say", names, count, target.leak.reasons)
+
+
+def _holder(every):
+    """Where reading inside gives a worse verdict than queries do."""
+    worse = [
+        target
+        for _, target in every
+        if target.leak and target.holder and target.holder.leak
+        if target.holder.leak.verdict in verdicts.LEAKS
+        and RANK.index(target.holder.leak.verdict)
+        > RANK.index(target.leak.verdict)
+    ]
+    if worse:
+        target = max(worse, key=lambda x: x.holder.leak.auc.low)
+        yield say("answer", "holder", target, len(worse), len(every))
 
 
 def _by_rate(leak: LeakTest) -> LowRate | None:

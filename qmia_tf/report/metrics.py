@@ -4,7 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from qmia_tf.outputs import output_forms
 from qmia_tf.report.parent_changes import change
-from qmia_tf.report.phrases import attack_title, form_title
+from qmia_tf.report.phrases import (
+    attack_title,
+    form_title,
+    reference_models,
+)
 from qmia_tf.report.run_list import Run, held_out_point, is_variant
 from qmia_tf.report.tables import Column, Table
 
@@ -23,6 +27,7 @@ TITLES = {
         "dataset": "data set",
         "kernel_set": "kernels",
         "answer": "verdict",
+        "attacker": None,
         "strata": "within",
         "first": "artefact",
         "second": "with",
@@ -38,7 +43,7 @@ TITLES = {
         **dict.fromkeys(("kind", "of", "reason")),
         **dict.fromkeys(("model", "run", "target", "attack", "artefact")),
         **dict.fromkeys(("bits", "class", "file", "label", "predicted")),
-        **dict.fromkeys(("path", "recipe")),
+        **dict.fromkeys(("path", "recipe", "references")),
         **dict.fromkeys(("name", "score")),
     },
     "count": {
@@ -102,6 +107,7 @@ TITLES = {
         "recall": "recall %",
         "f1": "F1 %",
         **{f"tpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
+        **{f"tnr_{x}": f"TNR % at {x} % FNR" for x in RATES.values()},
         **{f"tpr_at_fpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
     },
     "area": {
@@ -207,6 +213,7 @@ def _attack_row(attack, target):
     held_out, crossed = attack.held_out, attack.cross_fitted
     return {
         "attack": attack.title,
+        "references": _references(attack, target),
         "members": attack.members,
         "nonmembers": attack.nonmembers,
         "excluded": attack.excluded,
@@ -228,6 +235,11 @@ def _attack_row(attack, target):
     }
 
 
+def _references(attack, target):
+    models = target.references if "references" in attack.needs else None
+    return models and reference_models(models)
+
+
 def verdict_rows(runs: list[Run]) -> Iterator[dict]:
     """The verdict on each artefact; twins and other kernels have none."""
     for run, target in _artefacts(runs):
@@ -245,6 +257,25 @@ def verdict_rows(runs: list[Run]) -> Iterator[dict]:
                 "attacks": len(leak.attacks),
                 "permutations": leak.permutations,
                 "strata": leak.strata,
+            }
+
+
+def attacker_rows(runs: list[Run]) -> Iterator[dict]:
+    """Each artefact for who queries it and for who holds it."""
+    for run, target in _artefacts(runs):
+        holder = target.holder and target.holder.leak
+        leaks = {"queries it": target.leak, "holds it": holder}
+        for attacker, leak in leaks.items() if holder else ():
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "attacker": attacker,
+                "answer": leak.verdict,
+                "p_value": leak.p_value,
+                "attack": leak.strongest and attack_title(leak.strongest),
+                "auc": leak.auc,
+                **_rates("tpr", leak.tpr_at_fpr),
+                "attacks": len(leak.attacks),
             }
 
 

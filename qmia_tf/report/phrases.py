@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from qmia_tf.attacks import ATTACKS
+from qmia_tf.auditing.auxiliary import ReferenceModels
 from qmia_tf.statistics.intervals import Estimate
 
 WIDTH = 78
@@ -47,6 +48,13 @@ def capital(text: str) -> str:
 def attack_title(name: str | None) -> str:
     """What people call an attack."""
     return ATTACKS[name].title if name in ATTACKS else name
+
+
+def reference_models(models: ReferenceModels) -> str:
+    """What reference models are: 8 of w4a4 (int8)."""
+    bits = " and ".join(models.bits) or "unknown bits"
+    target = f" ({models.target})" if models.target else ""
+    return f"{models.models} of {bits}{target}"
 
 
 def form_title(form: str) -> str:

@@ -44,8 +44,9 @@ def make_report(
         summary: the answer for programs, see summary_files: summary.json,
             summary.md for a pull request, junit.xml for a pipeline;
         csv, latex: table1, table2, answers, artefacts, attacks, strongest,
-            agreement and, where there are such, joint, seeds and tfprivacy as
-            .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
+            agreement and, where there are such, attackers, joint, seeds and
+            tfprivacy as .csv and .tex; csv also what each figure shows,
+            FIGURE_DATASET.csv;
         parquet: the tables of csv as .parquet; needs pyarrow;
         png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES; without
             _DATASET where the records are your own;

@@ -101,6 +101,8 @@ def _findings(risks, before):
     yield say("risk", "found", *counts, sure, risks)
     if before is not None:
         yield _compared(risks, before)
+    if risks.is_of_trainer:
+        yield say("risk", "of_trainer", risks.auc)
     yield say("risk", "meaning", risks)
     yield say("risk", "privacy")
 

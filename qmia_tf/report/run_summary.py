@@ -10,6 +10,7 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     first_screen,
+    known_bits_tables,
     metrics,
     paper_tables,
     run_list,
@@ -89,6 +90,7 @@ def collect(
         *(run_tables.RunTable(table, [table]) for table in papers),
         *run_tables.run_tables(runs),
         *seed_tables.seed_tables(runs),
+        *known_bits_tables.known_bits_tables(runs),
         *run_tables.detail_tables(runs),
     ]
     return ReportContent(

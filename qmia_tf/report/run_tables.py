@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from qmia_tf.report import metrics
-from qmia_tf.report.metrics import RUN, run_row, select
+from qmia_tf.report.metrics import RATES, RUN, run_row, select
 from qmia_tf.report.run_list import Run, is_variant
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import notes, say
@@ -27,6 +27,15 @@ CHANGES = (
 ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
 VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+ATTACKERS = (
+    "target",
+    "attacker",
+    "answer",
+    "p_value",
+    "attack",
+    "auc",
+    "tpr_1",
+)
 FORMS = (
     *("form", "auc", "tpr_1"),
     *("accuracy_nonmembers", "calibration_error", "log_loss"),
@@ -45,15 +54,18 @@ class RunTable:
 
 def run_tables(runs: list[Run]) -> Iterator[RunTable]:
     """Verdicts, artefacts, attacks, forms of outputs; none without rows."""
-    for made in (_verdicts, _artefacts, _attacks, _strongest, _forms):
+    for made in (
+        *(_verdicts, _attackers, _artefacts),
+        *(_attacks, _strongest, _forms),
+    ):
         table = made(runs)
         if table.stored.rows:
             yield table
 
 
 def detail_tables(runs: list[Run]) -> Iterator[RunTable]:
-    """Joint attacks, agreement and tensorflow-privacy; none without rows."""
-    for made in (_joint_attacks, _agreement, _tfprivacy):
+    """What else is known of artefacts; none without rows."""
+    for made in (_loss_tails, _joint_attacks, _agreement, _tfprivacy):
         table = made(runs)
         if table.rows:
             yield RunTable(table, [table])
@@ -72,6 +84,17 @@ def _verdicts(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(VERDICTS, notes=[*notes("test"), more])
     return RunTable(table, [short])
+
+
+def _attackers(runs):
+    table = select(
+        "attackers",
+        "Who queries, and who holds the model",
+        metrics.attacker_rows(runs),
+        notes=notes("attackers", "test"),
+        grouped=GROUPED + 1,
+    )
+    return RunTable(table, [table.pick(ATTACKERS)] if table.rows else [])
 
 
 def _artefacts(runs):
@@ -178,6 +201,27 @@ def _strongest(runs):
     more = say("notes", "more_columns", table.name)
     short = table.pick(STRONGEST, notes=[*table.notes, more])
     return RunTable(table, [short])
+
+
+def _loss_tails(runs):
+    return select(
+        "loss_tails",
+        "LOSS-TNR: nonmembers alone among the highest losses",
+        (
+            {
+                **run_row(run),
+                "target": target.target,
+                "members": target.members,
+                "nonmembers": target.nonmembers,
+                **{f"tnr_{RATES[x.rate]}": x.tnr for x in target.loss_tnr},
+            }
+            for run in runs
+            for target in run.audit.targets
+            if target.loss_tnr
+        ),
+        notes=notes("intervals", "loss_tnr"),
+        grouped=GROUPED,
+    )
 
 
 def _forms(runs):

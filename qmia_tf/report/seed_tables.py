@@ -8,7 +8,7 @@ from qmia_tf.report.run_list import Run, held_out_point, is_variant
 from qmia_tf.report.run_tables import RunTable
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import notes
-from qmia_tf.run_dir import COMPUTED, TRAINED
+from qmia_tf.run_dir import COMPUTED, QUANTIZERS, TRAINED
 from qmia_tf.statistics import seed_means
 
 # Key, heading, kind and attack of each measure.
@@ -96,6 +96,9 @@ def _groups(compared):
 def _recipe(run):
     config = {**run.audit.config, "seed": None, COMPUTED: None}
     config["split"] = {**config.get("split", {}), "seed": None}
+    # Older runs do not name the first version of a quantizer.
+    versions = (config.get(QUANTIZERS) or {}).items()
+    config[QUANTIZERS] = {x: version for x, version in versions if version > 1}
     return json.dumps(config, sort_keys=True)
 
 

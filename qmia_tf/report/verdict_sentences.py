@@ -6,7 +6,11 @@ from qmia_tf.auditing import member_accuracy
 from qmia_tf.auditing import verdict as verdicts
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.leak_test import Detectable, LowRate
-from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.auditing.target_result import (
+    NOT_GIVEN,
+    NOT_WANTED,
+    TargetAudit,
+)
 from qmia_tf.report.phrases import capital, share_values
 from qmia_tf.report.run_list import artefacts_of, held_out_point
 from qmia_tf.report.warnings import guessing
@@ -17,6 +21,8 @@ from qmia_tf.statistics.intervals import Estimate
 MIN_RECORDS = 50
 # The false-positive rates that a sentence has, the lowest first.
 LOW_RATES = (0.001, 0.01)
+# Why an inside was not read, where whoever audits knows.
+UNSAID = (NOT_GIVEN, NOT_WANTED)
 INTERVALS = say("verdict", "intervals")
 
 
@@ -47,15 +53,17 @@ def verdict(result: AuditResult) -> list[str]:
     """The verdict of an audit, warnings first.
 
     First the warnings; then the verdict on each artefact with its numbers;
-    then each artefact compared with the first.
+    then each artefact compared with the first;
+    then what knowing the bits is worth.
 
     Returns: sentences, one or more a string.
     """
     artefacts = artefacts_of(result)
     return [
         *_warnings(result),
-        *map(_artefact, artefacts),
+        *_each(_artefact, artefacts),
         *_comparison(result, artefacts),
+        *(x for target in artefacts for x in known_bits(target)),
         *_blind_baseline(result.blind_baseline),
         *_gradients(artefacts),
         INTERVALS,
@@ -67,14 +75,33 @@ def short(result: AuditResult) -> list[str]:
     artefacts = artefacts_of(result)
     return [
         *_warnings(result),
-        *map(_short, artefacts),
+        *_each(_short, artefacts),
         *_comparison(result, artefacts),
+    ]
+
+
+def known_bits(target: TargetAudit) -> list[str]:
+    """Says what knowing the bits of an artefact is worth, where it is known."""
+    return [
+        say("verdict", "known_bits", target, known, known.strongest)
+        for known in target.known_bits
     ]
 
 
 def gate_lines(result: AuditResult) -> list[str]:
     """The outcome of each limit, one line an artefact and limit."""
     return [say("verdict", "gate", gate) for gate in result.gates]
+
+
+def _each(sentence, artefacts):
+    """Each artefact for who queries it, then for who holds it."""
+    for target in artefacts:
+        yield sentence(target)
+        holder = target.holder
+        if holder is not None and holder.leak is not None:
+            yield say("verdict", "holder", target)
+        elif holder is not None and holder.reason not in UNSAID:
+            yield say("verdict", "not_read", target)
 
 
 def _gradients(artefacts):

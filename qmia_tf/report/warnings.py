@@ -7,7 +7,7 @@ from qmia_tf.report.run_list import SHARED, Run, full_precision_sibling
 from qmia_tf.report.words import say
 from qmia_tf.run_dir import COMPUTED, TRAINED
 
-PROSE = ("name", "stated", "notes", "dataset")
+PROSE = ("name", "stated", "notes", "dataset", "processor")
 
 
 def warnings(compared: list[Run], *, max_drop: float = 5.0) -> list[str]:
@@ -27,6 +27,7 @@ def warnings(compared: list[Run], *, max_drop: float = 5.0) -> list[str]:
         used = run.audit.calibration
         if used is not None and used.warning:
             sentences.append(f"{run.label}: {used.warning}")
+        sentences += _other_bits(run)
         if len({target.records_sha256 for target in run.audit.targets}) > 1:
             sentences.append(say("warnings", "different_records", run))
     for dataset in dict.fromkeys(run.dataset for run in compared):
@@ -67,6 +68,20 @@ def _not_learned(run, compared, max_drop):
     if behind:
         drops = share_values(behind)
         yield say("warnings", "less_accurate", run, full_run, drops)
+
+
+def _other_bits(run):
+    """Says that the attacks with references had none of the run's bits."""
+    own = "w{}a{}".format(*run.bits)
+    others = {
+        bits
+        for target in run.audit.targets
+        if target.references is not None
+        for bits in target.references.bits
+        if run.is_trained and bits != own
+    }
+    if others:
+        yield say("warnings", "other_bits", run, own, sorted(others))
 
 
 def _different_settings(same):

@@ -137,18 +137,33 @@ def _bootstrap(curve, rate, rng, draws):
     """Draws the population's TPR at a false-positive rate, float [draws].
 
     Members and nonmembers vary apart from each other. Of n nonmembers,
-    J ~ Binomial(n, rate) lie above the population's threshold t, which is
-    all that resampling them would tell; so t lies between the J-th and the
+    J ~ Binomial(n, rate) lie above the population's threshold, which is all
+    that resampling them would tell. Of m members c lie above it
+    (members_above), and TPR ~ Beta(c + 1/2, m - c + 1/2).
+    """
+    taken = rng.binomial(curve.nonmembers, rate, draws)
+    count, nobody = members_above(curve, rate, taken, rng)
+    tpr = rng.beta(count + 0.5, curve.members - count + 0.5)
+    return np.where(nobody, 0.0, tpr)
+
+
+def members_above(curve: Sweep, rate: float, taken, rng):
+    """How many members lie above the population's threshold.
+
+    J nonmembers lie above the threshold t, so it is between the J-th and the
     next. Where between follows from the share of nonmembers on either side,
-    rate (1 - U^(1/J)) and (1 - rate)(1 - U^(1/(n - J))). That many members,
-    c of m, lie above t, and TPR ~ Beta(c + 1/2, m - c + 1/2).
+    rate (1 - U^(1/J)) and (1 - rate)(1 - U^(1/(n - J))).
 
     Where several records share a score, t cannot part them: if J would, t is
     above them; if J takes all of them in, it is even odds whether the
     population's share of them exceeds the rate, so that t is above them.
+
+    Args:
+        taken: int [draws], J.
+    Returns: float [draws], and bool [draws], where it is certain that nobody
+        can be called.
     """
     calls = curve.true_positives + curve.false_positives
-    taken = rng.binomial(curve.nonmembers, rate, draws)
     last = _last_row(curve, taken)
     reached = curve.false_positives[last]
     # Thresholds from here to `last` call the same nonmembers.
@@ -159,12 +174,11 @@ def _bootstrap(curve, rate, rng, draws):
     share = _share_before(rate, taken, curve.nonmembers, rng)
     count = below + between * np.where(taken > reached, 1.0, share**STEEPNESS)
     tied = calls[np.maximum(first, 1)] - calls[before] > 1
-    parted = (taken == reached) & tied & (rng.random(draws) < 0.5)
+    parted = (taken == reached) & tied & (rng.random(taken.size) < 0.5)
     count = np.where(parted, curve.true_positives[before], count)
-    tpr = rng.beta(count + 0.5, curve.members - count + 0.5)
     # Nobody can be above the top of a scale that several records reach.
     nobody = (last == 0) | (parted & (before == 0))
-    return np.where(nobody & (calls[1] > 1), 0.0, tpr)
+    return count, nobody & (calls[1] > 1)
 
 
 def _share_before(rate, taken, nonmembers, rng):

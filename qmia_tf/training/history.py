@@ -3,6 +3,7 @@
 import csv
 import io
 import pathlib
+import sys
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypedDict
 
@@ -29,13 +30,16 @@ class Epoch(TypedDict, total=False):
     seconds: Number
     images_per_second: Number
     input_wait_share: Number
+    peak_memory_mb: Number | Literal[""]
 
 
 COLUMNS = tuple(Epoch.__annotations__)
+# Those of every version.
+FIRST_COLUMNS = COLUMNS[:-1]
 
 
 def read(
-    path: pathlib.Path, *, columns: Iterable[str] = COLUMNS
+    path: pathlib.Path, *, columns: Iterable[str] = FIRST_COLUMNS
 ) -> list[dict[str, str]]:
     """Reads the rows, as text; no rows if there is no file.
 
@@ -79,3 +83,13 @@ def write(rows: Iterable[dict], path: pathlib.Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     files.write_bytes(path, text.getvalue().encode())
+
+
+def peak_memory_mb() -> float | str:
+    """The largest resident memory of this process so far; "" if unknown."""
+    try:
+        import resource
+    except ImportError:
+        return ""  # Windows.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)

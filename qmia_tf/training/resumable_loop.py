@@ -28,6 +28,8 @@ from qmia_tf.training.kept_trainer import KeptTrainer
 from qmia_tf.training.recipes import Recipe
 
 Side = tuple[np.ndarray, np.ndarray]
+# Of history.csv, what callbacks are not given.
+UNLOGGED = ("nonmember_records", "peak_memory_mb")
 
 
 def make_deterministic(seed: int):
@@ -107,6 +109,7 @@ def train(
             row = trainer.run_epoch(progress)
             trainer.copy_to(model)
             row.update(_measure(trainer, nonmembers))
+            row["peak_memory_mb"] = histories.peak_memory_mb()
             history.append({name: row[name] for name in COLUMNS})
             with progress.external_write_mode():
                 say(_epoch_line(row, recipe.epochs))
@@ -192,7 +195,7 @@ def _scalars(row):
     return {
         name: row[name]
         for name in COLUMNS[1:]
-        if name != "nonmember_records" and row[name] != ""
+        if name not in UNLOGGED and row[name] != ""
     }
 
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from qmia_tf.errors import InputError
 from qmia_tf.layers import unsafe_layers
-from qmia_tf.outputs import logits
-from qmia_tf.statistics import auc, held_out_thresholds
+from qmia_tf.outputs import LEAST, logits
+from qmia_tf.statistics import auc, held_out_thresholds, loss_traces
 from qmia_tf.training import tensorboard_events
 
 OUTPUTS = ("probabilities", "logits")
@@ -77,6 +77,11 @@ class MembershipLog(keras.callbacks.Callback):
     that goes on (fit's initial_epoch) goes on in the same log: what is there
     of later epochs is dropped, so give each training its folder.
 
+    The losses of each measured epoch are kept in memory. From the fourth on
+    `membership/loss_trace_auc` is logged as well: the AUC of LT-IQR, which
+    only who trains the model can compute. It is not logged where a training
+    goes on: the losses before are not known.
+
     Args:
         log_dir: folder of the event files.
         members: (x, y) of the records that are trained on, or some of them:
@@ -111,6 +116,19 @@ class MembershipLog(keras.callbacks.Callback):
         self.members = _side(members, "members")
         self.nonmembers = _side(nonmembers, "nonmembers")
         self._log = self._predict = None
+        self._losses: list[np.ndarray] = []
+        self._is_whole = True
+
+    def loss_trace_iqr(self) -> np.ndarray:
+        """LT-IQR of each record, the members first, float64 [N].
+
+        The interquartile range of its loss over the epochs that were measured
+        since this process began to train. Members with the highest are those
+        that attacks with reference models are likely to find.
+
+        Raises: ValueError if fewer than four epochs were measured.
+        """
+        return loss_traces.interquartile_range(np.array(self._losses))
 
     def set_model(self, model):
         """Takes the model that is trained."""
@@ -124,6 +142,7 @@ class MembershipLog(keras.callbacks.Callback):
         """Opens the log with the first epoch, whose number tells its place."""
         if self._log is None:
             self._log = tensorboard_events.EventLog(self.log_dir, done=epoch)
+            self._is_whole = epoch == 0
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch."""
@@ -147,12 +166,18 @@ class MembershipLog(keras.callbacks.Callback):
             return {}
         as_logits = self.outputs == "logits"
         logits.check_kind(outputs, name="model", step=0, as_logits=as_logits)
-        return membership_scalars(
-            logits.softmax(outputs) if as_logits else outputs,
-            np.concatenate([labels for _, labels in sides]),
-            np.arange(len(outputs)) < len(self.members[1]),
-            seed=self.seed,
-        )
+        rows = logits.softmax(outputs) if as_logits else outputs
+        labels = np.concatenate([labels for _, labels in sides])
+        members = np.arange(len(outputs)) < len(self.members[1])
+        right = rows[np.arange(len(rows)), labels].astype(np.float64)
+        self._losses.append(-np.log(np.maximum(right, LEAST)))
+        scalars = membership_scalars(rows, labels, members, seed=self.seed)
+        if self._is_whole and len(self._losses) >= loss_traces.FEWEST:
+            estimate = auc.auc(self.loss_trace_iqr(), members)
+            scalars["membership/loss_trace_auc"] = estimate.value
+            scalars["interval/loss_trace_auc_low"] = estimate.low
+            scalars["interval/loss_trace_auc_high"] = estimate.high
+        return scalars
 
     def _query(self, records):
         size = self.batch_size

@@ -22,7 +22,7 @@ def two_artefacts(records=6000, *, seed=0, leak=0.7, noise=1.0):
         first,
         members,
         seed=seed,
-        second_outputs=simulated_margins.outputs_of(second, members),
+        other_outputs=(simulated_margins.outputs_of(second, members),),
     )
 
 
@@ -66,9 +66,21 @@ class JointTest(tf.test.TestCase):
         both, first = areas(inputs, ~inputs.calibration)
         self.assertGreater(both.low, first.high)
 
+    def test_a_third_artefact_helps_more(self):
+        inputs = two_artefacts()
+        members = inputs.outputs.members
+        noise = np.random.default_rng(5).normal(size=members.size)
+        third = simulated_margins.outputs_of(3 + 0.7 * members + noise, members)
+        three = dataclasses.replace(
+            inputs, other_outputs=(*inputs.other_outputs, third)
+        )
+        both, _ = areas(inputs, ~inputs.calibration)
+        all_of_them, _ = areas(three, ~inputs.calibration)
+        self.assertGreater(all_of_them.value, both.value + 0.01)
+
     def test_identical_second_artefact_does_not_help(self):
         inputs = two_artefacts()
-        same = dataclasses.replace(inputs, second_outputs=inputs.outputs)
+        same = dataclasses.replace(inputs, other_outputs=(inputs.outputs,))
         both, first = areas(same, ~inputs.calibration)
         # The penalty weighs a feature that comes twice a little less.
         self.assertAllClose(both.value, first.value, atol=2e-3)
@@ -102,11 +114,11 @@ class JointTest(tf.test.TestCase):
 
     def test_errors(self):
         inputs = two_artefacts(20)
-        bare = dataclasses.replace(inputs, second_outputs=None)
+        bare = dataclasses.replace(inputs, other_outputs=())
         with self.assertRaisesRegex(ValueError, "outputs of a second artef"):
             joint.scores(bare)
         other = inputs.outputs.take(np.arange(20)[::-1])
-        turned = dataclasses.replace(inputs, second_outputs=other)
+        turned = dataclasses.replace(inputs, other_outputs=(other,))
         with self.assertRaisesRegex(
             ValueError, "queried about different records"
         ):

@@ -12,7 +12,7 @@ from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing.auxiliary import (
     Auxiliary,
     make_attack_inputs,
-    with_second_outputs,
+    with_other_outputs,
 )
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -89,7 +89,7 @@ class MakeAttackInputsTest(parameterized.TestCase, tf.test.TestCase):
         want = by_record(parent, parent.probabilities)
         for other in (
             inputs.parent,
-            with_second_outputs(inputs, parent).second_outputs,
+            with_other_outputs(inputs, parent).other_outputs[0],
         ):
             self.assertAllEqual(other.record_ids, inputs.outputs.record_ids)
             for record, row in by_record(other, other.probabilities).items():
@@ -97,11 +97,11 @@ class MakeAttackInputsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_second_outputs_that_were_queried_about_more(self):
         given = answers(records=np.arange(4, 36))
-        inputs = with_second_outputs(
+        inputs = with_other_outputs(
             make_attack_inputs(given), answers("other", seed=5)
         )
         self.assertAllEqual(
-            inputs.second_outputs.record_ids, 3 * np.arange(4, 36) + 3
+            inputs.other_outputs[0].record_ids, 3 * np.arange(4, 36) + 3
         )
 
     def test_features_are_those_of_the_records(self):
@@ -227,7 +227,7 @@ class MakeAttackInputsTest(parameterized.TestCase, tf.test.TestCase):
             )
             self.assertRefused(
                 message,
-                with_second_outputs,
+                with_other_outputs,
                 make_attack_inputs(answers()),
                 other,
             )

@@ -6,7 +6,7 @@ import tensorflow as tf
 from sklearn import metrics
 
 from qmia_tf.attacks import joint
-from qmia_tf.auditing.auxiliary import make_attack_inputs, with_second_outputs
+from qmia_tf.auditing.auxiliary import make_attack_inputs, with_other_outputs
 from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong
@@ -29,7 +29,7 @@ def attack_inputs(records, *, gain, seed=0):
         record_ids=first.record_ids,
         info={"target": "other"},
     )
-    return with_second_outputs(make_attack_inputs(first), second)
+    return with_other_outputs(make_attack_inputs(first), second)
 
 
 class RunJointAttackTest(tf.test.TestCase):
@@ -65,7 +65,7 @@ class RunJointAttackTest(tf.test.TestCase):
 
     def test_the_same_artefact_twice_tells_nothing_more(self):
         outputs = synthetic_outputs.outputs(300, 300)
-        given = with_second_outputs(make_attack_inputs(outputs), outputs)
+        given = with_other_outputs(make_attack_inputs(outputs), outputs)
         pair = run_joint_attack(given, "keras")
         self.assertLessEqual(pair.gain.low, 0.0)
         self.assertLess(abs(pair.gain.value), 0.02)
@@ -74,7 +74,7 @@ class RunJointAttackTest(tf.test.TestCase):
         outputs = synthetic_outputs.outputs(2, 40)
         self.assertIsNone(
             run_joint_attack(
-                with_second_outputs(make_attack_inputs(outputs), outputs), "x"
+                with_other_outputs(make_attack_inputs(outputs), outputs), "x"
             )
         )
 

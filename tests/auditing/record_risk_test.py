@@ -82,6 +82,35 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, "no score 'mood': choose one"):
             measured("mood")
 
+    def test_loss_traces(self):
+        answers = synthetic_outputs.outputs(80, 70)
+        members = answers.in_record_order().members
+        # Losses of members fall, those of nonmembers stay.
+        start = np.random.default_rng(0).uniform(1, 2, 150)
+        losses = start * np.linspace(1, np.where(members, 0.2, 0.9), 9)
+        risks = record_risk.measure(answers, score="loss_trace", losses=losses)
+        # From the third to the seventh of nine even steps is half of the way.
+        half = start * np.where(members, 0.8, 0.1) / 2
+        self.assertAllClose(risks.scores, half, rtol=1e-12)
+        self.assertTrue(risks.is_of_trainer)
+        self.assertEqual(risks.auc.value, 1.0)
+        page = risk_page.as_page(risks, risks.riskiest_members(3))
+        text = " ".join(page.split())
+        self.assertIn("it is no attack of somebody who queries", text)
+        self.assertIn("AUC of 1.000 [", text)
+        other = record_risk.measure(answers)
+        self.assertFalse(other.is_of_trainer)
+        self.assertNotIn(
+            "LT-IQR", risk_page.as_page(other, other.riskiest_members(3))
+        )
+        for few in (None, losses[:3]):
+            with self.assertRaisesRegex(
+                InputError,
+                r"'loss_trace' needs the losses of 4 epochs or more, and there "
+                r"are \d: train with qmia train --keep_every=1",
+            ):
+                record_risk.measure(answers, score="loss_trace", losses=few)
+
     def test_scores_against_reference_models(self):
         answers = synthetic_outputs.outputs(60, 60)
         with self.assertRaisesRegex(InputError, "qmia references"):

@@ -22,7 +22,10 @@ NAMES = golden_trees.Names(
         "*.shared_object_id",
     )
 )
-TIMES = ("seconds", "images_per_second", "input_wait_share", "latency")
+TIMES = (
+    *("seconds", "images_per_second", "input_wait_share", "latency"),
+    "peak_memory_mb",
+)
 # Of a .keras file: when it was saved, and by which versions.
 METADATA = "metadata.json"
 

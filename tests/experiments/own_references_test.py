@@ -1,5 +1,6 @@
 """Reference models of one's own network, made by a function."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -129,13 +130,27 @@ class ReferencesTest(parameterized.TestCase):
     def test_others_are_refused(self):
         paths = self.make(count=2)
         others = task(seed=1)
-        for options in ({"sides": others}, {"seed": 5}):
+        for options, changes in (
+            ({"sides": others}, r"fingerprint: \w{12} -> \w{12}"),
+            ({"seed": 5}, r"seed: \d+ -> \d+"),
+        ):
             with self.assertRaisesRegex(
                 InputError,
-                r"r00.npz is a reference model of other records or another "
-                "seed: choose another out, or delete it",
+                rf"r00.npz is another reference model \({changes}.*\): choose "
+                "another out, or delete it",
             ):
                 self.make(count=2, **options)
+        path = paths[0]
+        stored = outputs.load(path)
+        swapped = stored.members.copy()
+        swapped[[np.argmax(swapped), np.argmin(swapped)]] = False, True
+        for members, changes in (
+            (swapped, "training records: 2 others"),
+            (swapped & stored.members, r"training records: \d+ -> \d+"),
+        ):
+            dataclasses.replace(stored, members=members).save(path)
+            with self.assertRaisesRegex(InputError, rf"model \({changes}\)"):
+                self.make(count=2)
         with self.assertRaisesRegex(InputError, "r00.npz was made for other"):
             self.audit(paths, sides=others)
 

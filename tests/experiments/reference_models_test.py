@@ -10,7 +10,7 @@ import tiny_models
 import tiny_runs
 from absl.testing import parameterized
 
-from qmia_tf import onednn, terminal
+from qmia_tf import files, onednn, quantizers, terminal
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
@@ -58,6 +58,39 @@ class PlanTest(Folder):
             reference_models.plan(config, 2),
             reference_models.plan(config, 8)[:2],
         )
+
+    def test_of_other_bits_nothing_else_differs(self):
+        config = a_config(self.data, split_seed=3, seed=5)
+        own = reference_models.plan(config, 4)
+        for bits in (None, Bits(), Bits.parse("w32a32")):
+            self.assertEqual(reference_models.plan(config, 4, bits=bits), own)
+            self.assertIsNone(reference_models.mismatched_name(config, bits))
+        planned = reference_models.plan(config, 4, bits=Bits.parse("w4a2"))
+        for matched, mismatched in zip(own, planned, strict=True):
+            model = mismatched.pop("model")
+            self.assertEqual(model["weight_bits"], 4)
+            self.assertEqual(model["activation_bits"], 2)
+            # As a run of these bits has it.
+            self.assertEqual(
+                model,
+                tiny_runs.config(
+                    self.data,
+                    recipe=recipes.get(
+                        "digits", epochs=1, width=2, batch_size=8
+                    ),
+                    bits=Bits(4, 2),
+                )["model"],
+            )
+            del matched["model"]
+            self.assertEqual(matched, mismatched)
+
+    def test_matched_ones_have_all_of_the_runs_model(self):
+        """Also what the two bit widths do not say."""
+        config = tiny_runs.config(
+            self.data, recipe=recipes.get("digits"), bits=Bits(clip=True)
+        )
+        (first, _) = reference_models.plan(config, 2, bits=Bits())
+        self.assertEqual(first["model"], config["model"])
 
     def test_is_json(self):
         planned = reference_models.plan(a_config(self.data), 4)
@@ -145,7 +178,7 @@ class TrainTest(Folder):
             folders, "keras", fingerprint=self.data.fingerprint()
         )
         self.assertEqual([x.target for x in loaded], ["r00.keras", "r01.keras"])
-        first, second = (reference.in_record_order() for reference in loaded)
+        first, second = (x.load().in_record_order() for x in loaded)
         self.assertAllEqual(first.members, ~second.members)
         self.assertAllEqual(first.record_ids, np.arange(RECORDS))
         self.assertAllEqual(first.labels, self.data.labels)
@@ -175,10 +208,14 @@ class TrainTest(Folder):
             mock.patch.object(run, "query_run") as query,
         ):
             reference_models.train(
-                run_dir, self.data, count=2, schemes=["int8"], num_threads=3
+                run_dir,
+                self.data,
+                count=2,
+                schemes=["int8_ptq"],
+                num_threads=3,
             )
             self.assertEqual(export.call_count, 2)
-            self.assertEqual(export.call_args.kwargs["schemes"], ["int8"])
+            self.assertEqual(export.call_args.kwargs["schemes"], ["int8_ptq"])
             self.assertIs(export.call_args.args[1](), self.data)
             self.assertEqual(query.call_args.kwargs["num_threads"], 3)
             export.reset_mock()
@@ -186,6 +223,62 @@ class TrainTest(Folder):
             export.assert_not_called()
             folders = [call.args[0].name for call in train.call_args_list]
         self.assertEqual(folders[2:], ["r00", "r01", "r02", "r03"])
+
+    def test_of_other_bits_lie_beside_the_matched_ones(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        run_dir.open(config)
+        bits = Bits(4, 4)
+        with (
+            mock.patch.object(training_run, "train_run") as train,
+            mock.patch.object(run, "export_run") as export,
+            mock.patch.object(run, "query_run"),
+        ):
+            folders = reference_models.train(
+                run_dir, self.data, count=2, bits=bits, schemes=["int8"]
+            )
+            self.assertEqual(export.call_count, 2)
+            folder = run_dir.path / "references_w4a4"
+            self.assertEqual(folders, [folder / "r00", folder / "r01"])
+            configs = [call.args[2] for call in train.call_args_list]
+            self.assertEqual(
+                configs, reference_models.plan(config, 2, bits=bits)
+            )
+            self.assertFalse(run_dir.references.exists())
+            missing = reference_models.plan_missing(run_dir, count=4, bits=bits)
+            text = reference_models.describe_missing(
+                run_dir, missing, executors.Resources()
+            )
+            self.assertStartsWith(
+                text, "4 references to train in references_w4a4: r00 to r03\n"
+            )
+            # One of other bits there is refused, field by field.
+            other = reference_models.plan(config, 2, bits=Bits(2, 2))[0]
+            run_dir.reference(0, "w4a4").open(other)
+            train.reset_mock()
+            self.assertRefused(
+                r"references_w4a4/r00 holds .*weight_bits: 2 -> 4",
+                reference_models.train,
+                run_dir,
+                self.data,
+                count=2,
+                bits=bits,
+            )
+        train.assert_not_called()
+
+    def test_what_a_scheme_refuses_is_said_before_the_training(self):
+        RunDir(self.dir / "run").open(a_config(self.data))
+        with mock.patch.object(training_run, "train_run") as train:
+            self.assertRefused(
+                r"2 of 2 reference models failed; r00: .*scheme int8 cannot "
+                r"carry .*: use --schemes=int8_ptq",
+                reference_models.train,
+                self.dir / "run",
+                self.data,
+                count=2,
+                schemes=["int8"],
+            )
+        train.assert_not_called()
 
     def test_one_of_another_run_is_refused_with_the_differences(self):
         run_dir = self.dir / "run"
@@ -203,6 +296,85 @@ class TrainTest(Folder):
             )
         # Before anything is trained.
         train.assert_not_called()
+
+    def test_one_that_differs_in_any_field_is_refused_by_its_name(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        config["quantizers"] = {"dorefa": 2}
+        run_dir.open(config)
+        planned = reference_models.plan(config, 2)[0]
+        leaves = [
+            (part, key)
+            for part, fields in planned.items()
+            for key in (fields if isinstance(fields, dict) else [None])
+        ]
+        for part, key in (
+            *(("dataset", "fingerprint"), ("recipe", "learning_rate")),
+            *(("split", "member_fraction"), ("model", "weight_bits")),
+            *(("quantizers", "dorefa"), ("seed", None)),
+        ):
+            self.assertIn((part, key), leaves)
+        path = run_dir.reference(0).config
+        path.parent.mkdir(parents=True)
+        for part, key in leaves:
+            other = json.loads(json.dumps(planned))
+            fields, last = (other[part], key) if key else (other, part)
+            fields[last] = "other"
+            path.write_text(json.dumps(other))
+            name = f"{part}.{key}" if key else part
+            self.assertRefused(
+                rf'r00 holds a run .*\({name}: "other" -> [^;]*\): choose',
+                reference_models.plan_missing,
+                run_dir,
+                count=2,
+            )
+        # One that no older run names is of version 1.
+        del planned["quantizers"]
+        path.write_text(json.dumps(planned))
+        self.assertRefused(
+            r"\(quantizers.dorefa: 1 -> 2\)",
+            reference_models.plan_missing,
+            run_dir,
+            count=2,
+        )
+
+    def test_how_one_was_computed_does_not_matter(self):
+        run_dir = RunDir(self.dir / "run")
+        config = a_config(self.data)
+        run_dir.open({**config, "tensorflow": {"onednn": True}})
+        first = run_dir.reference(0)
+        planned = reference_models.plan(config, 2)[0]
+        computed = {
+            "onednn": False,
+            "intra_op_threads": 64,
+            "processor": "another one",
+        }
+        files.write_json(first.config, {**planned, "tensorflow": computed})
+        first.outputs.mkdir()
+        first.outputs_of("keras").touch()
+        missing = reference_models.plan_missing(run_dir, count=2)
+        self.assertEqual([x.name for x, _ in missing], ["r01"])
+
+    def test_nothing_is_trained_by_another_version_of_a_quantizer(self):
+        config = tiny_runs.config(self.data)
+        self.assertEqual(set(config["quantizers"].values()), {1})
+        with mock.patch.dict(quantizers.VERSIONS, {"residual": 3}):
+            self.assertRefused(
+                r"of another version of qmia_tf, .*\(quantizers.residual: 1 -> "
+                r"3\): train the run again",
+                training_run.train_run,
+                self.dir / "run",
+                self.data,
+                config,
+            )
+            del config["quantizers"]
+            self.assertRefused(
+                r"quantizers.residual: 1 -> 3",
+                training_run.train_run,
+                self.dir / "older",
+                self.data,
+                config,
+            )
 
     def test_a_failed_one_is_named_after_all_others(self):
         run_dir = self.dir / "run"
@@ -246,6 +418,18 @@ class TrainTest(Folder):
         text = reference_models.describe_missing(run_dir, missing, resources)
         self.assertIn("time: 2 min of training one after another, 2 at", text)
         self.assertIn("disk: about 6 MB", text)
+        # Less than a megabyte was measured for the row of ones above.
+        self.assertIn("memory: 0.0 GB each", text)
+        history.write(
+            [{**row, "seconds": 50, "peak_memory_mb": 1234}], run_dir.history
+        )
+        text = reference_models.describe_missing(run_dir, missing, resources)
+        self.assertIn("memory: 1.2 GB each", text)
+        with mock.patch.object(reference_models, "execute") as execute:
+            execute.return_value = {}
+            reference_models.train(run_dir, self.data, count=4)
+        given = execute.call_args.kwargs["resources"]
+        self.assertEqual(given.job_bytes, 1_234_000_000)
 
     def test_not_a_run(self):
         with self.assertRaisesRegex(InputError, "is not a run directory"):

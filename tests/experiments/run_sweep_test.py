@@ -197,6 +197,15 @@ class SweepTest(folders.Folder):
             r"^warning: .*w4a4-seed0/audit.json was written by another command",
         )
 
+    def test_a_damaged_record_is_refused(self):
+        grid = self.grid(bits=["w4a4"])
+        self.sweep(grid=grid, until="train")
+        for text in ("[]", '{"seconds": 3}', '{"schemes": ["a", 1]}', "{"):
+            (self.place().path / "stages.json").write_text(text)
+            self.assertRefused(
+                r"stages.json", self.sweep, grid=grid, until="train"
+            )
+
     def test_plan_time_and_disk(self):
         resources, steps = Resources(workers=2), Steps("train", ())
         data = DatasetCache()

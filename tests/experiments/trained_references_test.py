@@ -13,6 +13,11 @@ import slow_tests
 import tensorflow as tf
 
 from qmia_tf import outputs
+from qmia_tf.data import loaders
+from qmia_tf.experiments import configuration
+from qmia_tf.models.resnet import Bits
+from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 COUNT = 4
@@ -26,14 +31,15 @@ class TrainedReferencesTest(tf.test.TestCase):
         folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         cls.dir = pathlib.Path(folder)
 
-    def command(self, name, run, *flags):
+    def train(self, run, *flags):
         # One thread everywhere: more add in another order.
         variables = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1"}
         return subprocess.Popen(
             [
                 sys.executable,
-                SCRIPTS / f"{name}.py",
+                SCRIPTS / "train_references.py",
                 f"--run_dir={self.dir / run}",
+                f"--count={COUNT}",
                 *flags,
             ],
             env=variables,
@@ -47,6 +53,18 @@ class TrainedReferencesTest(tf.test.TestCase):
         text, _ = process.communicate(timeout=1200)
         self.assertEqual(process.returncode, 0, text)
 
+    def kill_when_it_trains(self, process, folder):
+        """Kills the parent alone: its workers end by themselves."""
+        while not (
+            (folder / "checkpoints/last.keras").exists()
+            or (folder / "model.keras").exists()
+        ):
+            if process.poll() is not None:
+                self.fail(f"it ended before: {process.communicate()[0]}")
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
     def references(self, run):
         return [
             outputs.load(
@@ -56,27 +74,21 @@ class TrainedReferencesTest(tf.test.TestCase):
         ]
 
     def test_equal_whatever_the_executor_and_however_often_killed(self):
-        train = ("--width=4", "--epochs=3", "--weight_bits=4")
+        config = configuration.describe(
+            loaders.load("digits"),
+            recipe=recipes.get("digits", width=4, epochs=3),
+            bits=Bits(4, 4),
+        )
         for run in ("serial", "process"):
-            self.finish(
-                self.command("train", run, *train, "--activation_bits=4")
-            )
-        count = f"--count={COUNT}"
-        self.finish(self.command("train_references", "serial", count))
-        flags = (count, "--executor=process", "--jobs=2")
+            RunDir(self.dir / run).open(config)
+        self.finish(self.train("serial"))
+        flags = ("--executor=process", "--jobs=2")
         for part in ("r00", "r02"):
-            process = self.command("train_references", "process", *flags)
-            checkpoint = f"references/{part}/checkpoints/last.keras"
-            for _ in range(6000):
-                if (self.dir / "process" / checkpoint).exists():
-                    break
-                time.sleep(0.05)
-            else:
-                self.fail(f"{checkpoint} was never there")
-            # The parent alone: its workers end by themselves.
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-        self.finish(self.command("train_references", "process", *flags))
+            self.kill_when_it_trains(
+                self.train("process", *flags),
+                self.dir / "process" / "references" / part,
+            )
+        self.finish(self.train("process", *flags))
         pairs = zip(
             self.references("serial"), self.references("process"), strict=True
         )

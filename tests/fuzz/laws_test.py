@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from qmia_tf import files, outputs
 from qmia_tf.data import split
-from qmia_tf.outputs import csv_file
+from qmia_tf.outputs import csv_file, output_forms
 from qmia_tf.quantizers.dorefa import DoReFaActivations, DoReFaWeights
 from qmia_tf.quantizers.symmetric import SymmetricWeights
 from qmia_tf.statistics import auc, intervals
@@ -195,6 +195,21 @@ class ReadOfWriteTest(absltest.TestCase):
             assume(False)
         files.write_npz(path, array=array)
         np.testing.assert_array_equal(files.read_npz(path)["array"], array)
+
+    @tried
+    @given(
+        arrays.arrays(np.float32, (4, 3), elements=st.floats(0, 1, width=32)),
+        st.sampled_from((2, 10, 100, 256)),
+    )
+    def test_rounded_outputs(self, p, levels):
+        seen = output_forms.rounded(p, levels)
+        # The product with the levels is rounded to float32 first.
+        self.assertLessEqual(np.abs(seen - p).max(), 0.5 / levels + 2.0**-23)
+        np.testing.assert_array_equal(output_forms.rounded(seen, levels), seen)
+        order = np.argsort(p.ravel(), kind="stable")
+        self.assertTrue((np.diff(seen.ravel()[order]) >= 0).all())
+        least = output_forms.rounded(p, levels, largest=levels - 1)
+        self.assertLess(least.max(), 1)
 
     @tried
     @given(st.integers(2, 5), st.integers(4, 20), st.integers(0, 2**32 - 1))

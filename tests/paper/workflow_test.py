@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
-import numpy as np
 import other_writer
 import slow_tests
 import tensorflow as tf
@@ -27,8 +27,9 @@ from paper import (
     workflow,
 )
 from qmia_tf import files
+from qmia_tf.data.dataset_cache import DatasetCache
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration
+from qmia_tf.experiments import configuration, model_job
 from qmia_tf.models.resnet import Bits
 from qmia_tf.report.tables import as_csv
 from qmia_tf.run_dir import RunDir
@@ -121,51 +122,80 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
     def test_another_configuration_is_refused(self):
         job = plans.Job("digits", "plain", "w4a4", 0, plans.QUICK)
         RunDir(self.out / job.folder).open({"seed": 1})
-        dataset = job_runner.first_records(
-            workflow._DatasetCache(600, None, False).load("digits"), 600
-        )
         with self.assertRaisesRegex(InputError, "another configuration"):
-            job_runner.run_job(
-                job, dataset, out=self.out, results=self.out / "results"
+            job_runner.run_stages(
+                DatasetCache(records=600),
+                job=job,
+                names=stages.needed(job),
+                out=self.out,
+                results=self.out / "results",
             )
 
     def test_second_writer_stops(self):
         job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
-        with other_writer.writing(self.out / job.folder):
+        with (
+            other_writer.writing(self.out / job.folder),
+            mock.patch.object(model_job, "ORPHAN_SECONDS", 0),
+        ):
             with self.assertRaisesRegex(
                 InputError, "w32a32-seed0 is being written by process"
             ):
                 self.reproduce("w32a32")
         self.assertFalse((self.out / job.folder).exists())
 
-    @slow_tests.slow
-    def test_killed_at_any_moment_it_ends_alike(self):
-        def start(out):
-            command = [sys.executable, str(SCRIPT), "--dataset=digits"]
-            command += ["--seeds=0", "--regimes=plain", "--quick"]
-            command += ["--models=w32a32,w4a4", f"--out={out}"]
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            return subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL
+    def test_the_jobs_and_what_they_need(self):
+        planned = plans.jobs(
+            ["digits"],
+            seeds=[0, 1],
+            regimes=["plain", "augmented"],
+            models=["w4a4", "w32a32"],
+            size=plans.QUICK,
+        )
+        jobs = list(workflow._missing(planned, self.out, self.out / "r", None))
+        needs = {job.name: job.after for job in jobs}
+        # Of eight runs two each, and one control.
+        self.assertLen(jobs, 2 * 8 + 1)
+        full = "digits/plain/w32a32-seed0"
+        self.assertEqual(needs["digits layers"], (full,))
+        for seed in (0, 1):
+            name = f"digits/plain/w4a4-seed{seed}"
+            self.assertEqual(needs[name], ())
+            self.assertEqual(
+                needs[f"{name} sweep"],
+                (name, f"digits/plain/w32a32-seed{seed} sweep"),
+            )
+        self.assertEqual(needs[f"{full} sweep"], (full,))
+        # One that is there in full, and without full precision.
+        alone = [job for job in planned if job.model == "w4a4"]
+        with mock.patch.object(stages, "done", return_value=()):
+            jobs = list(workflow._missing(alone[:1], self.out, self.out, None))
+        name = str(alone[0].folder)
+        self.assertEqual([job.after for job in jobs], [(), (name,)])
+        with mock.patch.object(
+            stages, "done", side_effect=lambda job, out: stages.needed(job)
+        ):
+            self.assertEmpty(
+                [*workflow._missing(alone, self.out, self.out, None)]
             )
 
-        self.assertEqual(start(self.out / "whole").wait(), 0)
-        killed = self.out / "killed"
-        folder = killed / "digits" / "plain"
-        for moment in (
-            folder / "w32a32-seed0" / "checkpoints" / "last.keras",
-            folder / "w32a32-seed0" / "outputs" / "keras.npz",
-            folder / "w4a4-seed0" / "model.keras",
-        ):
-            process = start(killed)
-            while not moment.exists() and process.poll() is None:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        self.assertEqual(start(killed).wait(), 0)
+    def start(self, out, *flags):
+        command = [sys.executable, str(SCRIPT), "--dataset=digits"]
+        command += ["--seeds=0", "--regimes=plain", "--quick"]
+        command += ["--models=w32a32,w4a4", f"--out={out}", *flags]
+        # One thread everywhere: more add in another order.
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TF_NUM_INTRAOP_THREADS": "1",
+        }
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL
+        )
+
+    def assertEndedAlike(self, name):
         ours, theirs = (
-            stored_results.load(self.out / name / "results")
-            for name in ("killed", "whole")
+            stored_results.load(self.out / place / "results")
+            for place in (name, "whole")
         )
         for one, other in zip(ours, theirs, strict=True):
             for a, b in zip(
@@ -183,21 +213,32 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             if a.name != "times":
                 self.assertEqual(as_csv(a), as_csv(b))
 
-
-class CutTest(tf.test.TestCase):
-    def test_first_records(self):
-        dataset = workflow._DatasetCache(None, None, False).load("digits")
-        cut = job_runner.first_records(dataset, 50)
-        np.testing.assert_array_equal(cut.images, dataset.images[:50])
-        np.testing.assert_array_equal(cut.labels, dataset.labels[:50])
-        self.assertIs(job_runner.first_records(dataset, 1797), dataset)
+    @slow_tests.slow
+    def test_killed_at_any_moment_it_ends_alike(self):
+        self.assertEqual(self.start(self.out / "whole").wait(), 0)
+        killed = self.out / "killed"
+        folder = killed / "digits" / "plain"
+        for moment in (
+            folder / "w32a32-seed0" / "checkpoints" / "last.keras",
+            folder / "w32a32-seed0" / "outputs" / "keras.npz",
+            folder / "w4a4-seed0" / "model.keras",
+        ):
+            process = self.start(killed)
+            while not moment.exists() and process.poll() is None:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.assertEqual(self.start(killed).wait(), 0)
+        self.assertEndedAlike("killed")
+        # And in processes.
+        flags = ("--executor=process", "--jobs=2")
+        self.assertEqual(self.start(self.out / "two", *flags).wait(), 0)
+        self.assertEndedAlike("two")
 
 
 class SamePathTest(tf.test.TestCase):
     def test_full_precision_is_keras_own_layers_bit_for_bit(self):
-        dataset = job_runner.first_records(
-            workflow._DatasetCache(600, None, False).load("digits"), 600
-        )
+        dataset = DatasetCache(records=600).load("digits")
         recipe = dataclasses.replace(
             recipes.get("digits"), batch_size=32, width=8
         )

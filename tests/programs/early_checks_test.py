@@ -53,6 +53,7 @@ CASES = {
         (["--run_dir={run}", "--pictures=maybe"], "one of <auto.on.off>"),
         (["--run_dir={run}", "--parent=no"], "no is not a run directory"),
         (["--run_dir={run}", "--references=no"], "no is not a run directory"),
+        (["--run_dir={run}", "--mismatched_references=no"], "no is not a run"),
         (["--run_dir={run}", "--outputs=no.npz"], "no.npz: no such file"),
         (["--run_dir={run}", "--fail_if_tpr_above=2"], "is written TPR@FPR"),
         (["--run_dir={run}", "--label_only_records=3"], "8 records or more"),
@@ -185,6 +186,8 @@ CASES = {
         (["--run_dir=no"], "no is not a run directory"),
         (["--run_dir={run}", "--count=3"], "come in pairs"),
         (["--run_dir={run}", "--schemes=int3"], "unknown scheme 'int3'"),
+        (["--run_dir={run}", "--reference_bits=32"], "written like w4a4, got"),
+        (["--run_dir={run}", "--reference_bits=w0a4"], "in 1..32, got 0"),
     ],
 }
 

@@ -14,7 +14,7 @@ from qmia_tf.auditing import label_only_queries
 from qmia_tf.data.dataset import LabelNoise
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 from qmia_tf.training import recipes
 
 READ_ALL = """
@@ -47,7 +47,10 @@ def result(function, *arguments, defines=("data", "training", "attack")):
 
 
 # Arguments of attack_run that are no flags of all programs.
-NOT_SHARED = ("device_outputs", "references", "parent", "progress", "name")
+NOT_SHARED = (
+    *("device_outputs", "references", "mismatched_references", "parent"),
+    *("progress", "name"),
+)
 
 
 class OptionsTest(parameterized.TestCase):
@@ -121,6 +124,8 @@ class OptionsTest(parameterized.TestCase):
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
             "--pictures=off",
+            "--noinside",
+            "--gradients",
             "--attack_options=lira.variance=global,rmia.gamma=none",
         )
         given.pop("label_only")
@@ -142,6 +147,9 @@ class OptionsTest(parameterized.TestCase):
                 "kernels": ["reference", "default"],
                 "audit_seed": 4,
                 "pictures": "off",
+                "inside": False,
+                "gradients": True,
+                "output_forms": True,
                 # What is at its default is left out.
                 "attack_options": {"lira": {"variance": "global"}},
             },
@@ -186,7 +194,7 @@ class OptionsTest(parameterized.TestCase):
     )
     def test_tensorboard(self, arguments, expected):
         self.assertEqual(
-            result(options.tensorboard_every, *arguments), expected
+            result(early_checks.tensorboard_every, *arguments), expected
         )
 
     @parameterized.parameters(

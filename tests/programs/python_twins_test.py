@@ -81,6 +81,7 @@ TWINS = {
             "run_dir",
             "name",
             "references",
+            "mismatched_references",
             "parent",
         ),
         "outputs": "experiments.run attack_run device_outputs",
@@ -195,7 +196,8 @@ TWINS = {
         **alike("paper.workflow reproduce", "skip_stored"),
         **alike("paper.workflow reproduce", "sweep", "out"),
         **alike("paper.workflow reproduce", "results", "pages"),
-        **alike("paper.workflow reproduce", "report"),
+        **alike("paper.workflow reproduce", "report", "executor"),
+        **EXECUTOR,
         **alike("paper.workflow reproduce", "data_dir", "download"),
         "dataset": "paper.workflow reproduce datasets",
     },
@@ -208,7 +210,8 @@ TWINS = {
         **alike("experiments.run_grid Grid", "split_seed", "member_fraction"),
         **alike("experiments.run_grid Grid", "label_noise", "label_noise_seed"),
         **alike(
-            "experiments.run_sweep sweep", "out", "until", "schemes", "report"
+            "experiments.run_sweep sweep",
+            *("out", "until", "schemes", "report", "executor"),
         ),
         **{
             name: twin
@@ -216,6 +219,7 @@ TWINS = {
             if " Recipe " in twin and name not in ("width", "stem")
         },
         "dataset": "experiments.run_grid Grid datasets",
+        "executor": "experiments.run_sweep sweep executor",
         "dry_run": "experiments.sweep_plan describe planned",
     },
     "train": {
@@ -237,6 +241,7 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "num_threads", "executor"
         ),
+        "reference_bits": "experiments.reference_models train bits",
         **EXECUTOR,
         "dry_run": "experiments.reference_models describe_missing missing",
     },

@@ -363,6 +363,67 @@ class RunFlagsTest(Folder):
             self.assertEqual(ran[name]["excluded"], 0, name)
         self.assertFalse((run_dir / "augmented_queries").exists())
 
+    def test_references_of_other_bits(self):
+        run_dir = self.finished_run(recipe=recipes.get("digits", width=2))
+        place = f"--run_dir={run_dir}"
+
+        def save(model, data, *, run_dir, **options):
+            del data, options
+            model.save(run_dir.model)
+
+        with (
+            mock.patch.object(resumable_loop, "make_deterministic"),
+            mock.patch.object(
+                resumable_loop, "train", side_effect=save
+            ) as train,
+        ):
+            for bits in ("w4a4", "w32a32"):
+                status, out, errors = call(
+                    *("train_references", place, "--count=2"),
+                    f"--reference_bits={bits}",
+                )
+                self.assertEqual((status, errors), (0, ""))
+            self.assertEqual(train.call_count, 4)
+        # The run's own bits are just the matched ones.
+        self.assertIn(f"{run_dir / 'references'}; ", out)
+        names = sorted(x.name for x in run_dir.glob("references*"))
+        self.assertEqual(names, ["references", "references_w4a4"])
+        quick = ("--tfprivacy=off", "--label_only_records=0")
+        status, _, errors = call("attack", place, *quick)
+        self.assertEqual((status, errors), (0, ""))
+        stored = files.read_json(run_dir / "audit.json")
+        (target,) = stored["targets"]
+        models = {"models": 2, "available": 2, "target": "keras"}
+        self.assertEqual(target["references"], {**models, "bits": ["w32a32"]})
+        (known,) = target["known_bits"]
+        self.assertEqual(known["mismatched"], {**models, "bits": ["w4a4"]})
+        self.assertEqual(stored["references"], ["r00.keras", "r01.keras"])
+        out = self.dir / "report"
+        call(
+            "report",
+            f"--run_dirs={run_dir}",
+            f"--out={out}",
+            "--format=csv,summary",
+        )
+        rows = (out / "known_bits.csv").read_text().splitlines()
+        self.assertLen(rows, 1 + len(known["attacks"]))
+        (gain,) = files.read_json(out / "summary.json")["data_sets"][0][
+            "known_bits"
+        ]
+        self.assertEqual(gain["gain"], known["gain"])
+        # Another's, and those that are none.
+        folder = run_dir / "references_w4a4"
+        moved = folder.rename(self.dir / "elsewhere")
+        call("attack", place, *quick, f"--mismatched_references={moved}")
+        stored = files.read_json(run_dir / "audit.json")
+        self.assertEqual(stored["targets"][0]["known_bits"], [known])
+        status, _, errors = call(
+            *("attack", place, *quick),
+            f"--mismatched_references={run_dir / 'references'}",
+        )
+        self.assertEqual(status, 2)
+        self.assertIn("r00 is not mismatched: it has the bits of", errors)
+
     def test_references_that_cannot_be(self):
         self.assertRefused("--run_dir is missing", "train_references")
         self.assertRefused(

@@ -1,5 +1,7 @@
 """The tables of a report: what their cells are, by the audits themselves."""
 
+import dataclasses
+
 import numpy as np
 import synthetic_outputs
 import tensorflow as tf
@@ -11,7 +13,13 @@ from qmia_tf import files
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import audit, audit_result
 from qmia_tf.outputs import LeftOut
-from qmia_tf.report import run_list, run_summary, run_tables
+from qmia_tf.report import (
+    first_screen,
+    run_list,
+    run_summary,
+    run_tables,
+    verdict_sentences,
+)
 from qmia_tf.report.table_formats import as_latex
 from qmia_tf.report.tables import ENDS, as_csv, as_text
 from qmia_tf.statistics.intervals import Estimate
@@ -36,6 +44,42 @@ class Tables(Reports):
             for end in ENDS:
                 name = key if end == "value" else f"{key}_{end}"
                 self.assertEqual(row[name], getattr(value, end), name)
+
+
+class AttackersTest(Tables):
+    def test_who_holds_the_model_beside_who_queries(self):
+        result = audit_result.load(self.run_of("held", (4, 4)))
+        (target, *others) = result.targets
+        leak = dataclasses.replace(
+            target.leak, verdict="severe leak", auc=Estimate(0.9, 0.8, 0.95)
+        )
+        holder = dataclasses.replace(
+            target.holder, layer="CONV_2D", attacks=target.attacks, leak=leak
+        )
+        target = dataclasses.replace(target, holder=holder)
+        held = dataclasses.replace(result, targets=[target, *others])
+        for given, verdicts in (
+            (held, [target.leak.verdict, "severe leak"]),
+            (result, []),
+        ):
+            report = run_summary.collect([given])
+            rows = [
+                row
+                for table in report.stored
+                if table.name == "attackers"
+                for row in table.frame().to_dict("records")
+            ]
+            self.assertEqual([row["answer"] for row in rows], verdicts)
+        self.assertIn(
+            "keras, for who holds the model and reads inside of it: severe "
+            "leak",
+            " ".join(verdict_sentences.verdict(held)),
+        )
+        (screen,) = first_screen.screens(run_list.sort_runs([held]))
+        self.assertIn(
+            "reads inside of it gets more: severe leak, AUC 0.90",
+            " ".join(screen.sentences),
+        )
 
 
 class AllTablesTest(Tables):
@@ -94,7 +138,8 @@ class AllTablesTest(Tables):
             [table.name for table in self.report_.stored],
             [
                 *("table1", "table2", "answers", "artefacts", "attacks"),
-                *("strongest", "forms", "joint", "agreement", "tfprivacy"),
+                *("strongest", "forms", "loss_tails", "joint", "agreement"),
+                "tfprivacy",
             ],
         )
         self.assertEqual(
@@ -102,7 +147,8 @@ class AllTablesTest(Tables):
             [
                 *("table1", "table2", "answers", "artefacts", "leaks"),
                 *("changes", "attacks", "tails", "strongest", "forms"),
-                *("form_limits", "joint", "agreement", "tfprivacy"),
+                *("form_limits", "loss_tails", "joint", "agreement"),
+                "tfprivacy",
             ],
         )
         for table in (*self.report_.stored, *self.report_.shown):
@@ -304,6 +350,16 @@ class AllTablesTest(Tables):
                 "largest_difference": np.abs(one - other).max(),
             },
         )
+        one, tenth = result.targets[0].loss_tnr
+        (row,) = (
+            row
+            for row in self.rows("loss_tails")
+            if (row["run"], row["target"]) == ("w4a4", "keras")
+        )
+        self.assertRow(
+            row, {"members": 60, "tnr_1": one.tnr, "tnr_0.1": tenth.tnr}
+        )
+        self.assertIn("It is no attack", self.shown("loss_tails"))
         (row,) = self.rows("tfprivacy")
         self.assertEqual(row["attack"], "THRESHOLD_ATTACK")
         self.assertEqual(row["records"], 120)

@@ -137,6 +137,50 @@ class CallbackTest(Folder):
         for tag, value in wanted.items():
             self.assertAllClose(last[tag], value, atol=1e-6, msg=tag)
 
+    def test_loss_traces_from_the_fourth_epoch_on(self):
+        model, log = compiled(), self.log()
+        rows = []
+        both = [
+            np.concatenate(side)
+            for side in zip(self.members, self.nonmembers, strict=True)
+        ]
+        keep = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: rows.append(
+                model.predict(both[0], verbose=0)
+            )
+        )
+        with self.assertRaisesRegex(ValueError, "4 epochs or more"):
+            log.loss_trace_iqr()
+        model.fit(*self.members, epochs=5, callbacks=[keep, log], verbose=0)
+        losses = [-np.log(x[np.arange(70), both[1]]) for x in rows]
+        want = [
+            np.percentile(trace, 75) - np.percentile(trace, 25)
+            for trace in np.transpose(losses)
+        ]
+        # float32's last bits of probabilities near 1.
+        self.assertAllClose(log.loss_trace_iqr(), want, atol=1e-5)
+        self.assertEqual(self.steps("membership/loss_trace_auc"), [4, 5])
+        inside, outside = np.split(log.loss_trace_iqr(), [40])
+        above = inside[:, None] - outside[None]
+        events = tensorboard_events.read(self.dir)
+        (value,) = (
+            x
+            for tag, step, x in events
+            if tag == "membership/loss_trace_auc" and step == 5
+        )
+        self.assertAllClose(value, (np.sign(above) / 2 + 0.5).mean())
+
+    def test_no_loss_traces_where_a_training_goes_on(self):
+        compiled().fit(
+            *self.members,
+            initial_epoch=1,
+            epochs=6,
+            callbacks=[self.log()],
+            verbose=0,
+        )
+        self.assertLen(self.steps("membership/gap_attack"), 5)
+        self.assertEmpty(self.steps("membership/loss_trace_auc"))
+
     def test_tensorboard_itself_reads_it(self):
         from tensorboard.backend.event_processing import event_accumulator
 

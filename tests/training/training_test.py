@@ -28,7 +28,10 @@ from qmia_tf.training.kept_trainer import KeptTrainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHAPE, CLASSES = (4, 4, 1), 3
-TIMES = {"seconds", "images_per_second", "input_wait_share"}
+TIMES = {
+    *("seconds", "images_per_second", "input_wait_share"),
+    "peak_memory_mb",
+}
 
 
 def a_recipe(**fields):

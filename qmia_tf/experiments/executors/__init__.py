@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Sequence
 
 from qmia_tf.errors import InputError
+from qmia_tf.experiments.executors import job_memory
 from qmia_tf.experiments.executors.job import Job
 from qmia_tf.experiments.executors.job_board import JobBoard
 from qmia_tf.registry import Registry
@@ -36,12 +37,15 @@ class Resources:
         threads: of TensorFlow and NumPy in each worker, 1 or more.
         ray_address: "auto" for the cluster that this machine belongs to,
             HOST:PORT, or "local" for a cluster of this machine alone.
+        job_bytes: memory that one job takes, measured; None goes by what such
+            jobs usually take.
     Raises: InputError if a number is below 1.
     """
 
     workers: int | None = None
     threads: int = 1
     ray_address: str = "local"
+    job_bytes: int | None = None
 
     def __post_init__(self):
         for name in ("workers", "threads"):
@@ -51,7 +55,10 @@ class Resources:
 
     def workers_here(self) -> int:
         """How many jobs run at the same time on this machine."""
-        return self.workers or max(1, processors() // self.threads)
+        if self.workers:
+            return self.workers
+        count = max(1, processors() // self.threads)
+        return min(count, job_memory.fitting(self.job_bytes) or count)
 
 
 def processors() -> int:
@@ -90,7 +97,8 @@ def execute(
         executor: one of EXECUTORS.
         noun: what one job is called.
     Returns: name -> in one line why it failed, of the failed ones.
-    Raises: InputError if the executor is not there or cannot be started.
+    Raises: InputError if the executor is not there or cannot be started, or
+        more processes are asked for than fit into memory.
     """
     board = JobBoard(jobs, noun=noun)
     run = EXECUTORS.get(executor)

@@ -58,7 +58,8 @@ class Job:
             function = getattr(importlib.import_module(module), name)
             function(shared, **self.arguments)
         except Exception as error:
-            with self.opened_log() as log:
+            # A full disk may have been the error.
+            with contextlib.suppress(OSError), self.opened_log() as log:
                 traceback.print_exc(file=log)
             if isinstance(error, InputError):
                 return str(error)
@@ -70,10 +71,17 @@ class Job:
 
         The log grows at once, which tells that the job has begun.
         """
-        with self.opened_log() as log, _written_to(log):
-            log.write(f"== {self.name}\n")
-            log.flush()
-            return self.run(shared)
+        try:
+            with self.opened_log() as log, _written_to(log):
+                log.write(f"== {self.name}\n")
+                log.flush()
+                return self.run(shared)
+        except OSError as error:
+            # Not of the job, whose own errors are outcomes.
+            return Outcome(
+                f"cannot write {self.log}: {error.strerror or error}: free "
+                "some space"
+            )
 
     @property
     def log_size(self) -> int:

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from qmia_tf import extras
+from qmia_tf.experiments.executors import job_memory
 from qmia_tf.experiments.executors.job import Outcome
 from qmia_tf.experiments.executors.job_board import LOOK_SECONDS, JobBoard
 
@@ -26,7 +27,12 @@ def run(board: JobBoard, shared, resources) -> None:
     If a process dies (out of memory, killed) the pool is made anew. The jobs
     that were running then go on one at a time, so that a job which always
     dies takes no other with it.
+
+    Raises: InputError if fewer jobs fit into memory than were asked for.
     """
+    if resources.workers:
+        workers = min(resources.workers, board.waiting)
+        job_memory.require(workers, resources.job_bytes)
     while board.waiting:
         lost = _until_broken(board, shared, resources)
         begun = [job for job in lost if board.has_begun(job)]

@@ -55,12 +55,14 @@ def _connected(address):
     _require_reachable(address)
     try:
         ray.init(
-            address=None if address == "local" else address,
+            # "local" is Ray's word too: never a cluster that was there.
+            address=address,
             logging_level="ERROR",
             log_to_driver=False,
             include_dashboard=False if address == "local" else None,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    # Ray raises Exception itself where a node does not start.
+    except Exception as error:
         raise _no_cluster(address, error) from error
     return ray
 
@@ -78,6 +80,11 @@ def _require_reachable(address):
 
 def _no_cluster(address, error):
     reason = str(error).split("\n")[0][:200]
+    if address == "local":
+        return InputError(
+            f"Ray did not start on this machine ({reason}): is it busy? Try "
+            "again, or use the executor 'process'"
+        )
     return InputError(
         f"no Ray cluster at {address!r} ({reason}): start one with `ray start "
         "--head`, or use 'local'"

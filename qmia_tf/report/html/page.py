@@ -23,6 +23,7 @@ SOURCE_TABLES = {
     "leaks": "artefacts",
     "changes": "artefacts",
     "tails": "attacks",
+    "known_bits_rates": "known_bits",
     "form_limits": "forms",
     "seed_changes": "seeds",
 }

@@ -22,6 +22,7 @@ ENVIRONMENT.filters |= {
     "form_title": phrases.form_title,
     "number": format,
     "percent": phrases.percent,
+    "reference_models": phrases.reference_models,
     "of_100": phrases.of_100,
     "points": phrases.points,
     "share": phrases.share,
