@@ -24,6 +24,7 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes, resumable_loop
 from qmia_tf.training.epoch_loop import Trainer
 from qmia_tf.training.history import COLUMNS
+from qmia_tf.training.kept_trainer import KeptTrainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHAPE, CLASSES = (4, 4, 1), 3
@@ -232,6 +233,28 @@ class ResumeTest(Folder):
         self.assertFalse((self.dir / "broken" / "model.keras").exists())
         self.assertTrue(self.train("broken", **options))
         self.train("whole", **options)
+        self.assertSameState(
+            self.dir / "broken" / "model.keras",
+            self.dir / "whole" / "model.keras",
+        )
+        self.assertEqual(
+            repeatable(self.dir / "broken"), repeatable(self.dir / "whole")
+        )
+
+    def test_goes_on_from_a_checkpoint_some_epochs_back(self):
+        # As a reference does, whose Trainer has trained another one.
+        options = {"checkpoint_seconds": 1e9, "kept": KeptTrainer()}
+        self.train("other", seed=6, **options)
+        with self.assertRaises(KeyboardInterrupt):
+            self.train("broken", fails_after=2, **options)
+        last = keras_files.load(
+            RunDir(self.dir / "broken").last_checkpoint, optimizer=True
+        )
+        # One epoch of four steps.
+        self.assertEqual(int(last.optimizer.iterations), 4)
+        self.train("third", seed=7, **options)
+        self.assertTrue(self.train("broken", **options))
+        self.train("whole")
         self.assertSameState(
             self.dir / "broken" / "model.keras",
             self.dir / "whole" / "model.keras",
