@@ -14,7 +14,7 @@ from qmia_tf import terminal
 from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
-from qmia_tf.auditing.audit import AuditConfig, RecordFacts
+from qmia_tf.auditing.audit_config import AuditConfig, RecordFacts
 from qmia_tf.auditing.audit_result import CalibrationRecords
 from qmia_tf.auditing.auxiliary import Auxiliary, ReferenceModels
 from qmia_tf.auditing.run_outputs import repeated

@@ -15,7 +15,7 @@ from qmia_tf import files, locks, terminal
 from qmia_tf import run_config as run_configs
 from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError, option
@@ -113,7 +113,7 @@ def audit(
         progress: callable that takes a line of text, or None.
         tfprivacy: "off", "threshold", "trained" or settings, see
             attacks.tfprivacy.
-        others: of qmia_tf.auditing.audit.AuditConfig.
+        others: of auditing.audit_config.AuditConfig.
     Raises: InputError that says what cannot be used and what to do.
     """
     say = progress or (lambda line: None)

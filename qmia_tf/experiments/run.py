@@ -11,7 +11,7 @@ from collections.abc import Callable
 from qmia_tf import files, locks, outputs, terminal
 from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, risky_members, run_outputs
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.data.dataset import Dataset

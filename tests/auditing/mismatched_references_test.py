@@ -19,7 +19,7 @@ from simulated_references import (
 
 from qmia_tf import typed_json
 from qmia_tf.auditing import audit, mismatched_references
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.auditing.auxiliary import (
     Auxiliary,
     ReferenceModels,

@@ -12,7 +12,7 @@ from absl.testing import parameterized
 
 from qmia_tf import files, outputs
 from qmia_tf.auditing import blind_baseline, label_only_queries
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.data.record_features import image_features
 from qmia_tf.data.records import Records

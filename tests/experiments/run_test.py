@@ -15,7 +15,7 @@ from absl.testing import parameterized
 from qmia_tf import files, onednn, outputs, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries, risky_members
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.data import split
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.tflite import post_training

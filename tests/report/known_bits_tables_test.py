@@ -8,7 +8,7 @@ import tensorflow as tf
 from simulated_references import FLOAT, MATCHED, simulate
 
 from qmia_tf.auditing import audit
-from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.auditing.audit_config import AuditConfig
 from qmia_tf.report import (
     first_screen,
     known_bits_tables,
