@@ -26,7 +26,7 @@ from qmia_tf.data import dataset, loaders
 from qmia_tf.data.loaders import digits, tfds
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite import post_training
-from qmia_tf.experiments import own_references
+from qmia_tf.experiments import executors, own_references
 from qmia_tf.models import resnet
 
 ROOT = script_calls.SCRIPTS.parent
@@ -112,6 +112,8 @@ def stand_ins():
             functools.partial(report.make_report, formats=TABLES),
         ),
         mock.patch.object(own_references, "references", two_references),
+        # Other processes would not have the stand-ins.
+        mock.patch.object(executors, "share_machine", lambda: False),
         # Latencies are the median of ten calls, not of two hundred.
         mock.patch.dict(timing.measure.__kwdefaults__, seconds=0.0),
     ):

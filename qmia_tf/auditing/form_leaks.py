@@ -24,6 +24,7 @@ from qmia_tf.outputs.output_forms import (
     LOGITS,
     PROBABILITIES,
 )
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.calibration_error import calibration_error
@@ -188,7 +189,12 @@ def _in_form(auxiliary, references, made):
     parent = auxiliary.parent
     return dataclasses.replace(
         auxiliary,
-        references=tuple(made(x) for x in references),
+        references=tuple(
+            x.changed(made) if isinstance(x, UnreadOutputs) else made(x)
+            for x in references
+        ),
+        # Those that are kept are of full outputs.
+        margins_folder=None,
         parent=parent and made(parent),
         inside=None,
         inside_references=(),

@@ -15,7 +15,7 @@ from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit_config import AuditConfig, RecordFacts
-from qmia_tf.auditing.audit_result import CalibrationRecords
+from qmia_tf.auditing.audit_result import BlindBaseline, CalibrationRecords
 from qmia_tf.auditing.auxiliary import Auxiliary, ReferenceModels
 from qmia_tf.auditing.run_outputs import repeated
 from qmia_tf.auditing.target_result import NOT_GIVEN, NOT_WANTED
@@ -86,7 +86,7 @@ class RecordChecks:
         """The records that are audited: of equal ones on a side, one."""
         return repeated_records.of_records(self.records)
 
-    def blind_baseline(self, *, seed: int) -> audits.BlindBaseline:
+    def blind_baseline(self, *, seed: int) -> BlindBaseline:
         """Tries to tell the members without querying any model."""
         rows = self.distinct.record_ids
         features = self.features[rows] if self.records.is_images else None

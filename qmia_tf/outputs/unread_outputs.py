@@ -52,3 +52,7 @@ class UnreadOutputs:
     def renamed(self, target: str) -> "UnreadOutputs":
         """Returns the same outputs under another name of the target."""
         return dataclasses.replace(self, target=target)
+
+    def changed(self, change: Callable[[Outputs], Outputs]) -> "UnreadOutputs":
+        """Returns outputs of the same file that are changed when read."""
+        return dataclasses.replace(self, read=lambda: change(self.read()))

@@ -1,6 +1,8 @@
 """What coarser outputs hide: order, ties, costs, and what belongs together."""
 
 import dataclasses
+import functools
+import pathlib
 
 import numpy as np
 import simulated_margins
@@ -8,10 +10,12 @@ import synthetic_outputs
 from absl.testing import absltest, parameterized
 from sklearn import metrics
 
+from qmia_tf import outputs
 from qmia_tf.auditing import form_leaks, target_audit
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.outputs import output_forms
 from qmia_tf.outputs.logits import log_sums, softmax
+from qmia_tf.outputs.unread_outputs import UnreadOutputs
 
 NAMES = ("label", "top_1", "one_digit", "two_digits", "full")
 
@@ -145,6 +149,36 @@ class KnowledgeTest(absltest.TestCase):
         for shown in (*known.references, known.parent):
             tenths = shown.probabilities * np.float32(10)
             np.testing.assert_array_equal(tenths, np.rint(tenths))
+
+    def test_references_in_files_are_as_those_in_memory(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        known = Auxiliary(
+            references=tuple(
+                synthetic_outputs.outputs(seed=seed, target=f"r{seed}")
+                for seed in range(2)
+            ),
+            parent=synthetic_outputs.outputs(seed=3, target="parent"),
+        )
+        unread = []
+        for one in known.references:
+            path = folder / f"{one.target}.npz"
+            one.save(path)
+            read = functools.partial(outputs.load, path)
+            unread.append(UnreadOutputs.checked(path, read))
+        in_files = dataclasses.replace(
+            known, references=tuple(unread), margins_folder=folder / "margins"
+        )
+        target = synthetic_outputs.outputs(seed=4)
+        given = [
+            [
+                make_attack_inputs(x.outputs, x.auxiliary).references.margins
+                for x in form_leaks.coarse(target, given, None)
+            ]
+            for given in (known, in_files)
+        ]
+        np.testing.assert_array_equal(*given)
+        # Margins of rounded outputs are not kept for full ones.
+        self.assertFalse((folder / "margins").exists())
 
     def test_attacks_with_references_run_on_every_form(self):
         inputs = simulated_margins.everything(members=60, nonmembers=60)
