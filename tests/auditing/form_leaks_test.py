@@ -12,7 +12,11 @@ from sklearn import metrics
 
 from qmia_tf import outputs
 from qmia_tf.auditing import form_leaks, target_audit
-from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
+from qmia_tf.auditing.auxiliary import (
+    Auxiliary,
+    make_attack_inputs,
+    unchecked_inputs,
+)
 from qmia_tf.outputs import output_forms
 from qmia_tf.outputs.logits import log_sums, softmax
 from qmia_tf.outputs.unread_outputs import UnreadOutputs
@@ -152,12 +156,17 @@ class KnowledgeTest(absltest.TestCase):
 
     def test_references_in_files_are_as_those_in_memory(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
+        target, rng = synthetic_outputs.outputs(), np.random.default_rng(0)
         known = Auxiliary(
             references=tuple(
-                synthetic_outputs.outputs(seed=seed, target=f"r{seed}")
+                dataclasses.replace(
+                    synthetic_outputs.outputs(seed=seed, target=f"r{seed}"),
+                    labels=target.labels,
+                    members=rng.permutation(target.members),
+                    record_ids=target.record_ids,
+                )
                 for seed in range(2)
             ),
-            parent=synthetic_outputs.outputs(seed=3, target="parent"),
         )
         unread = []
         for one in known.references:
@@ -168,10 +177,9 @@ class KnowledgeTest(absltest.TestCase):
         in_files = dataclasses.replace(
             known, references=tuple(unread), margins_folder=folder / "margins"
         )
-        target = synthetic_outputs.outputs(seed=4)
         given = [
             [
-                make_attack_inputs(x.outputs, x.auxiliary).references.margins
+                unchecked_inputs(x.outputs, x.auxiliary).references.margins
                 for x in form_leaks.coarse(target, given, None)
             ]
             for given in (known, in_files)

@@ -9,8 +9,7 @@ from qmia_tf.outputs.output_forms import COARSE, FORMS, FULL
 from qmia_tf.report.figures import panels, series
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.styles import COLORS, INK
-from qmia_tf.report.metrics import form_rows
-from qmia_tf.report.phrases import form_title
+from qmia_tf.report.phrases import attack_title, form_title
 
 ROW = 0.2
 # Inches of a name.
@@ -84,7 +83,14 @@ class LeakByForm(RunFigure):
         return figure
 
     def _rows(self) -> Iterator[dict]:
-        yield from form_rows(self.runs)
+        for artefact in self.shown:
+            for leak in artefact.target.forms:
+                yield {
+                    "artefact": artefact.name,
+                    "form": form_title(leak.form),
+                    "attack": attack_title(leak.attack),
+                    "auc": leak.auc,
+                }
 
 
 def look(form: str) -> dict:
