@@ -122,9 +122,11 @@ class QuickstartTest(absltest.TestCase):
         self.assertRegex(
             texts(cells["own"], "stdout"), "clear leak|severe leak"
         )
-        # No start-up messages, and no warnings.
+        # No start-up messages, and no warnings; a slow machine shows bars.
         for name, cell in cells.items():
-            self.assertEqual(texts(cell, "stderr"), "", name)
+            bars = r"[^\r\n]*\d+%\|[^\r\n]*\]"
+            said = re.sub(bars, "", texts(cell, "stderr")).strip()
+            self.assertEqual(said, "", name)
 
     def run_notebook(self):
         """Runs the cells in the folder of the main job; by id."""
