@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from qmia_tf import extras
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -87,6 +88,7 @@ class Attack:
             member-like; NaN for records that the attack cannot score.
         source: where it comes from.
         needs: keys of NEEDS.
+        modules: those of extras.EXTRAS that it imports.
         queries: how often it queries the target about a record.
         threshold: the least score called a member if the attack fixes it,
             None if it has to be chosen.
@@ -101,6 +103,7 @@ class Attack:
     scores: Callable[[AttackInputs], np.ndarray]
     source: str
     needs: tuple[str, ...] = ("probabilities",)
+    modules: tuple[str, ...] = ()
     queries: str = "1"
     threshold: float | None = None
     learns: bool = False
@@ -111,6 +114,13 @@ class Attack:
     def is_of_holder(self) -> bool:
         """Whether only who holds the model can run it."""
         return any(need in HELD for need in self.needs)
+
+    def missing_package(self) -> str:
+        """Says which package is not installed; empty if none is missing."""
+        for module in self.modules:
+            if not extras.is_installed(module):
+                return str(extras.missing(module, "it"))
+        return ""
 
     def missing(self, inputs: AttackInputs) -> list[str]:
         """Lists what the attack needs and the attack inputs do not hold."""

@@ -93,6 +93,7 @@ WHITE_BOX = Attack(
     scores,
     source="after Nasr et al., arXiv:1812.00910",
     needs=("inside",),
+    modules=("sklearn",),
     learns=True,
     options=(
         Option(

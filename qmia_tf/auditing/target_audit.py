@@ -200,6 +200,10 @@ def _run_attacks(attacks, inputs, reasons):
             reason = ": ".join([reason, *known])
             missing.append(AttackLeftOut(attack.name, reason))
             continue
+        package = attack.missing_package()
+        if package:
+            missing.append(AttackLeftOut(attack.name, package))
+            continue
         try:
             scored.append(attack_evaluation.run_attack(attack, inputs))
         except attack_evaluation.TooFewScores as error:

@@ -21,7 +21,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
+from qmia_tf import extras, quiet, terminal
 from qmia_tf.programs import checkout, early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
@@ -77,6 +77,7 @@ def main(argv):
     options.check_data()
     from qmia_tf.experiments import executors, sweep_plan
 
+    extras.require("tensorflow", "this command")
     side_by_side = len(plans) > 1 and executors.share_machine()
     if not side_by_side:
         quiet.start_tensorflow()
