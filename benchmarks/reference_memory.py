@@ -18,18 +18,24 @@ import tempfile
 import time
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from qmia_tf import outputs
 from qmia_tf.attacks import ATTACKS
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.unread_outputs import UnreadOutputs
+from qmia_tf.programs import program
 
-MODELS = flags.DEFINE_integer("models", 256, "reference models", 2)
-RECORDS = flags.DEFINE_integer("records", 60_000, "records", 8)
-CLASSES = flags.DEFINE_integer("classes", 10, "classes", 2)
+FLAGS = flags.FLAGS
 MEGABYTE = 1e6
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_integer("models", 256, "reference models", 2)
+    flags.DEFINE_integer("records", 60_000, "records", 8)
+    flags.DEFINE_integer("classes", 10, "classes", 2)
 
 
 def random_outputs(labels, classes, *, seed, target):
@@ -97,13 +103,13 @@ def main(argv):
     del argv
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        write(folder, MODELS.value, RECORDS.value, CLASSES.value)
+        write(folder, FLAGS.models, FLAGS.records, FLAGS.classes)
         context = multiprocessing.get_context("spawn")
-        worker = context.Process(target=score, args=(folder, MODELS.value))
+        worker = context.Process(target=score, args=(folder, FLAGS.models))
         worker.start()
         worker.join()
         sys.exit(worker.exitcode)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    program.run(sys.modules[__name__])

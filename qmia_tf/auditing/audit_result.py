@@ -229,6 +229,10 @@ def load(path) -> AuditResult:
     result = typed_json.decode(
         AuditResult, stored, source=str(path), later=LATER
     )
+    if not result.targets:
+        raise InputError(
+            f"{path}: targets: it is empty: {typed_json.AUDIT_REMEDY}"
+        )
     _require_estimates(result, "", path)
     return result
 

@@ -6,6 +6,7 @@ there twice.
 """
 
 import pathlib
+import re
 
 from qmia_tf import extras, files
 
@@ -68,8 +69,10 @@ def read(folder) -> list[tuple[str, int, float]]:
 
 def _files(folder):
     paths = pathlib.Path(folder).glob(f"events.out.tfevents.*{SUFFIX}")
-    # Their names begin with the time they were opened.
-    return sorted(paths)
+    # Their names have the second they were opened in, and a number that rises.
+    return sorted(
+        paths, key=lambda x: [int(n) for n in re.findall(r"\d+", x.name)]
+    )
 
 
 def _keep(folder, done):

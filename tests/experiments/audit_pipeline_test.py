@@ -216,7 +216,9 @@ class AugmentedQueriesTest(Runs):
             self.assertIs(query_target.call_args.args[0], model)
             self.assertEqual(queried.augmented_labels, {"int8": labels})
             # Its file is not there, which fails no audit.
-            self.assertEqual(list(queried.reasons["int8"]), ["inside"])
+            self.assertEqual(
+                set(queried.reasons["int8"]), {"inside", "gradients"}
+            )
             names = len(settings.augmentations.names + settings.noise.names)
             queries *= 1 + names
         self.assertEqual(query.call_args.kwargs["query_count"], queries)

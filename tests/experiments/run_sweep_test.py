@@ -250,7 +250,7 @@ class DefaultsTest(tf.test.TestCase):
             {
                 *("run_dir", "dataset", "progress", "name", "parent"),
                 *("num_threads", "file_timeout", "file_memory"),
-                *("device_outputs", "references"),
+                *("device_outputs", "references", "mismatched_references"),
             },
         )
 
