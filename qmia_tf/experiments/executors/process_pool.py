@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 import time
+import warnings
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 
@@ -99,7 +100,10 @@ def _pool(workers, shared, resources):
     )
     ended = False
     try:
-        yield pool
+        with warnings.catch_warnings():
+            # loky ends workers that have grown, and starts others.
+            warnings.filterwarnings("ignore", "A worker stopped while some")
+            yield pool
         ended = True
     finally:
         pool.shutdown(kill_workers=not ended)
