@@ -4,6 +4,8 @@ import dataclasses
 import functools
 from collections.abc import Collection
 
+import numpy as np
+
 from qmia_tf import run_config as run_configs
 from qmia_tf import terminal
 from qmia_tf.attacks import changed_options
@@ -231,7 +233,13 @@ def audit_outputs(
 def _joint_of_all(loaded, joint_with, repeated, seed):
     """The attack on all artefacts at once, if there are three or more."""
     first, *others = loaded
-    others = [x for x in others if x.target not in repeated]
+    others = [
+        x
+        for x in others
+        # A device may have been asked about some records alone.
+        if x.target not in repeated
+        and np.isin(first.record_ids, x.record_ids).all()
+    ]
     if not joint_with or len(others) < 2:
         return None
     names = " + ".join(other.target for other in others)

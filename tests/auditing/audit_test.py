@@ -383,6 +383,29 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("difficulty_parent", ran["keras"])
         self.assertNotIn("lira_online", ran["int8_twin"])
 
+    def test_all_artefacts_together(self):
+        self.save("keras")
+        steps = {"keras": 0.0, "int8": 1 / 256, "int8_io": 1 / 128}
+        loaded = [
+            synthetic_outputs.outputs(step=step).renamed(name)
+            for name, step in steps.items()
+        ]
+        # A device was asked about some of the records.
+        some = np.arange(0, loaded[0].labels.size, 2)
+        device = synthetic_outputs.outputs(step=1 / 64).take(some)
+        result = audit.audit_outputs(
+            self.dir,
+            [*loaded, device.renamed("int8.pi4")],
+            joint_with=loaded[:1],
+        )
+        joint = result.joint_of_all
+        self.assertEqual(
+            (joint.first, joint.second), ("keras", "int8 + int8_io")
+        )
+        # Judged on the half that it did not learn from.
+        judged = loaded[0].labels.size // 2
+        self.assertEqual(joint.members + joint.nonmembers, judged)
+
     def test_beside_another_target_of_other_records(self):
         self.save("keras")
         parent = synthetic_outputs.outputs(60, 59, target="parent")
