@@ -153,8 +153,8 @@ def reference_attacks():
 def metrics(scores, members):
     """TPR at each of RATES, and the AUC."""
     tprs = tpr_at_fpr(scores, members, RATES, seed=0, draws=1)
-    found = {f"tpr_at_{x.rate:g}": x.tpr.value for x in tprs}
-    return {**found, "auc": float(auc_value(scores, members))}
+    rates = {f"tpr_at_{x.rate:g}": x.tpr.value for x in tprs}
+    return {**rates, "auc": float(auc_value(scores, members))}
 
 
 def accuracies(models):

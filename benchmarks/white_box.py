@@ -58,8 +58,10 @@ def main(argv):
     del argv
     count = AUDITS.value
     bar = terminal.bar(range(count), desc="audits", unit="audit")
-    found = np.array([audit(seed) for seed in bar])
-    for name, hits in zip(("trained attacker", "family"), found.T, strict=True):
+    is_alarm = np.array([audit(seed) for seed in bar])
+    for name, hits in zip(
+        ("trained attacker", "family"), is_alarm.T, strict=True
+    ):
         interval = stats.binomtest(int(hits.sum()), count).proportion_ci()
         print(
             f"{name}: {hits.sum()} of {count} false alarms, "

@@ -38,9 +38,9 @@ def train(folder, dataset, config, *, tensorboard_every: int = 0) -> None:
     """Trains a model, or goes on, at the least cost of one among many.
 
     Models of one network that follow each other in a process share what
-    TensorFlow made of the training step; the weights are those of a model
-    trained alone. A kill costs the epoch it falls in, and of shorter epochs
-    those of a few seconds.
+    TensorFlow made of the training step. The weights are those of a model
+    trained alone, up to what docs/decisions.md says of queries before. A kill
+    costs the epoch it falls in, and of shorter epochs those of a few seconds.
 
     Args and Raises: as training_run.train_run.
     """
